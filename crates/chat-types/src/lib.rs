@@ -1,0 +1,20 @@
+//! The protocol of Sarangbang, `chat.v1`: everything that crosses the wire between the two sides.
+//!
+//! Start at [`ws`] for what travels over the WebSocket and at [`endpoint`] for HTTP. [`event`] holds
+//! what both carry: messages, members and the sequenced changes of a room. This crate does no I/O,
+//! reads no clock and draws no random numbers, and it compiles for servers and for wasm32.
+//!
+//! Compatibility: fields and variants are added, never renamed, retyped or removed; readers ignore
+//! unknown fields and keep unknown variants as `Unknown`. `docs/protocol.md` is the written promise.
+
+pub mod account;
+pub mod close;
+pub mod endpoint;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod problem;
+pub mod room;
+pub mod text;
+pub mod time;
+pub mod ws;
