@@ -11,6 +11,7 @@ pub mod account;
 pub mod close;
 pub mod endpoint;
 pub mod event;
+pub mod frame;
 pub mod id;
 pub mod limits;
 pub mod problem;
