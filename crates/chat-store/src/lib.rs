@@ -1,1 +1,54 @@
-//! Placeholder
+//! What the service keeps, as traits: one per feature, collected by [`Store`].
+//!
+//! Guarantees that hold everywhere:
+//! - A method is one transaction. When it returns an error, nothing was written.
+//! - A method that changes a room takes the room's next `seq` in that transaction under the room's
+//!   lock and returns the [`Event`](chat_types::event::Event) to publish. `seq` is contiguous and
+//!   its order is the commit order.
+//! - What is returned is committed and survives the death of the process.
+//! - Ids, instants and secrets' hashes are arguments: a store never asks a clock or a random source.
+//! - Rights are the caller's business; the store enforces what must hold of the data.
+//!
+//! The suite in [`conformance`] is the specification in executable form: every store runs it.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod feed;
+mod memberships;
+mod messages;
+mod rooms;
+mod sessions;
+mod sites;
+mod users;
+
+pub use error::{Conflict, Missing, StoreError};
+pub use feed::{ChangesPage, Cursor, Feed, Snapshot, Start};
+pub use memberships::{
+    Joined, ListCursor, MemberList, Membership, Memberships, NewInvite, NewMember,
+};
+pub use messages::{
+    Appended, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, SetPin, SetReaction,
+};
+pub use rooms::{NewRoom, RoomList, RoomRecord, RoomUpdate, Rooms};
+pub use sessions::{NewSession, RotateRefresh, Rotation, SessionRecord, Sessions, TokenHash};
+pub use sites::Sites;
+pub use users::{Credentials, NewAccount, NewGuest, UpgradeGuest, Upgraded, UserRecord, Users};
+
+/// Shorthand of this crate.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Everything the service keeps.
+#[async_trait::async_trait]
+pub trait Store:
+    Users + Sessions + Rooms + Memberships + Messages + Feed + Sites + Send + Sync
+{
+    /// Answers when the database can be read and written now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn check(&self) -> Result<()>;
+
+    /// Finishes writes under way and closes. Later calls return [`StoreError::Unavailable`].
+    async fn close(&self);
+}

@@ -1,0 +1,173 @@
+//! Messages: append exactly once, change, page through.
+
+use async_trait::async_trait;
+use chat_types::event::{Event, Message};
+use chat_types::id::{ClientId, MessageId, Number, RoomId, UserId};
+use chat_types::room::{History, Role, Sent};
+use chat_types::text::{Emoji, MessageBody};
+use chat_types::time::Timestamp;
+
+use crate::Result;
+
+/// A message to be appended.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// The new message's id.
+    pub id: MessageId,
+    /// To which room.
+    pub room: RoomId,
+    /// Who writes.
+    pub author: UserId,
+    /// The sender's own id of the message.
+    pub client_id: ClientId,
+    /// What it says.
+    pub body: MessageBody,
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
+    /// The role with which the author becomes a member if they are none yet.
+    pub joins_as: Role,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A message that is committed.
+#[derive(Debug, Clone)]
+pub struct Appended {
+    /// The acknowledgement; with `duplicate`, that of the first time.
+    pub sent: Sent,
+    /// The changes to publish, by rising `seq`: the author's new membership if there is one, then
+    /// the message. Empty for a duplicate.
+    pub events: Vec<Event>,
+}
+
+/// Another text for a message.
+#[derive(Debug, Clone)]
+pub struct EditMessage {
+    /// In which room.
+    pub room: RoomId,
+    /// Which message.
+    pub id: MessageId,
+    /// The new text.
+    pub body: MessageBody,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// The end of a message's text.
+#[derive(Debug, Clone)]
+pub struct DeleteMessage {
+    /// In which room.
+    pub room: RoomId,
+    /// Which message.
+    pub id: MessageId,
+    /// Whether somebody other than the author does it.
+    pub by_moderator: bool,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// An emoji put under a message or taken away.
+#[derive(Debug, Clone)]
+pub struct SetReaction {
+    /// In which room.
+    pub room: RoomId,
+    /// Which message.
+    pub id: MessageId,
+    /// Who.
+    pub user: UserId,
+    /// Which emoji.
+    pub emoji: Emoji,
+    /// Put or take away.
+    pub on: bool,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A message pinned or unpinned.
+#[derive(Debug, Clone)]
+pub struct SetPin {
+    /// In which room.
+    pub room: RoomId,
+    /// Which message.
+    pub id: MessageId,
+    /// Pin or unpin.
+    pub on: bool,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Where a page of history lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryFrom {
+    /// The newest messages.
+    Newest,
+    /// The messages just before this number.
+    Before(Number),
+    /// The messages just after this number.
+    After(Number),
+    /// The messages around this number, itself included.
+    Around(Number),
+}
+
+/// Messages.
+#[async_trait]
+pub trait Messages {
+    /// Appends a message.
+    ///
+    /// Order: within a room, `seq` and `number` rise in the order of commits, both without gaps.
+    /// Repeats: the same `(room, author, client_id)` returns the first acknowledgement for ever and
+    /// takes neither `seq` nor `number`.
+    /// Concurrency: any number of calls; the store may commit several in one transaction, and one
+    /// that fails does not touch its neighbours.
+    ///
+    /// # Errors
+    /// `NotFound(Room)`, `NotFound(User)`, `NotFound(Message)` when the answered message is not in
+    /// the room, `Conflict(ClientIdReused)`, `Unavailable`.
+    async fn append(&self, message: NewMessage) -> Result<Appended>;
+
+    /// A message as it is now, seen by `viewer` (whose reactions are marked).
+    async fn message(
+        &self,
+        room: RoomId,
+        id: MessageId,
+        viewer: Option<UserId>,
+    ) -> Result<Option<Message>>;
+
+    /// Gives a message another text; `None` when it says that already. The old text is gone.
+    ///
+    /// # Errors
+    /// `NotFound(Message)`, `Conflict(MessageDeleted)`.
+    async fn edit_message(&self, edit: EditMessage) -> Result<Option<Event>>;
+
+    /// Deletes a message: its body, reactions and pin are gone, a tombstone stays; `None` when it
+    /// was deleted before.
+    ///
+    /// # Errors
+    /// `NotFound(Message)`.
+    async fn delete_message(&self, delete: DeleteMessage) -> Result<Option<Event>>;
+
+    /// Puts an emoji under a message or takes it away; `None` when it is so already.
+    ///
+    /// # Errors
+    /// `NotFound(Message)`, `Conflict(MessageDeleted)`, `LimitReached` for one more kind of emoji
+    /// than [`REACTIONS_PER_MESSAGE`](chat_types::limits::REACTIONS_PER_MESSAGE).
+    async fn set_reaction(&self, reaction: SetReaction) -> Result<Option<Event>>;
+
+    /// Pins a message or unpins it; `None` when it is so already.
+    ///
+    /// # Errors
+    /// `NotFound(Message)`, `Conflict(MessageDeleted)`.
+    async fn set_pin(&self, pin: SetPin) -> Result<Option<Event>>;
+
+    /// A page of history, read from one snapshot.
+    ///
+    /// # Errors
+    /// `NotFound(Room)`.
+    async fn history(
+        &self,
+        room: RoomId,
+        viewer: Option<UserId>,
+        from: HistoryFrom,
+        limit: u32,
+    ) -> Result<History>;
+}

@@ -1,0 +1,113 @@
+//! Logins and their refresh tokens. Tokens are stored only as hashes.
+
+use async_trait::async_trait;
+use chat_types::id::{SessionId, UserId};
+use chat_types::time::Timestamp;
+
+use crate::Result;
+
+/// SHA-256 of a token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+/// A login to be made.
+#[derive(Clone)]
+pub struct NewSession {
+    /// The new session's id.
+    pub id: SessionId,
+    /// Whose login.
+    pub user: UserId,
+    /// The first refresh token's hash.
+    pub refresh: TokenHash,
+    /// The device in words, at most 120 characters.
+    pub device: String,
+    /// Now.
+    pub at: Timestamp,
+    /// When the session ends unless it is refreshed.
+    pub expires_at: Timestamp,
+}
+
+/// A login as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Which session.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The device in words.
+    pub device: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last refreshed.
+    pub last_used_at: Timestamp,
+    /// When it ends unless it is refreshed.
+    pub expires_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl SessionRecord {
+    /// Whether the session is neither revoked nor ended at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at
+    }
+}
+
+/// A refresh token presented for the next one.
+#[derive(Clone)]
+pub struct RotateRefresh {
+    /// The presented token's hash.
+    pub presented: TokenHash,
+    /// The successor's hash. The caller derives the successor from the presented token, so that a
+    /// retry asks for the same one.
+    pub successor: TokenHash,
+    /// Now.
+    pub at: Timestamp,
+    /// The session's new end.
+    pub expires_at: Timestamp,
+    /// For how long after the rotation the predecessor may still ask, and gets the same successor.
+    pub grace_ms: u64,
+}
+
+/// What became of a presented refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotation {
+    /// It was the newest, or its predecessor within the grace whose successor is the newest: the
+    /// successor is valid.
+    Rotated(SessionRecord),
+    /// It had been used before: the session, its whole family, is revoked now.
+    Reused(SessionRecord),
+    /// Nobody has it, or its session has ended or is revoked.
+    Unknown,
+}
+
+/// Logins.
+#[async_trait]
+pub trait Sessions {
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// `NotFound(User)`, `Conflict(IdExists)`.
+    async fn create_session(&self, session: NewSession) -> Result<SessionRecord>;
+
+    /// Looks a session up, revoked ones included.
+    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>>;
+
+    /// Exchanges a refresh token. Of any number of parallel calls with one token, all within the
+    /// grace get the same successor; a token used after that revokes the session.
+    async fn rotate_refresh(&self, rotate: RotateRefresh) -> Result<Rotation>;
+
+    /// A user's live sessions at `now`, newest use first.
+    async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<SessionRecord>>;
+
+    /// Revokes one session of a user; false when it is not theirs or not live.
+    async fn revoke_session(&self, user: UserId, id: SessionId, at: Timestamp) -> Result<bool>;
+
+    /// Revokes all sessions of a user but `keep`; returns those that were live.
+    async fn revoke_sessions(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Vec<SessionId>>;
+}
