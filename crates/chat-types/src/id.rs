@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ macro_rules! uuid_id {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(transparent)]
-        pub struct $name(Uuid);
+        pub struct $name(#[serde(deserialize_with = "hyphenated")] Uuid);
 
         impl $name {
             /// Wraps a UUID that the caller made or read.
@@ -44,7 +45,7 @@ macro_rules! uuid_id {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                Uuid::parse_str(text).map(Self).map_err(|_| InvalidId { kind: $kind })
+                parse_hyphenated(text).map(Self).ok_or(InvalidId { kind: $kind })
             }
         }
     };
@@ -82,7 +83,11 @@ uuid_id!(
 )]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct Seq(pub u64);
+pub struct Seq(
+    #[serde(deserialize_with = "crate::number::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(range(max = crate::number::MAX)))]
+    pub u64,
+);
 
 impl Seq {
     /// Before the first change.
@@ -107,7 +112,11 @@ impl fmt::Display for Seq {
 )]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct Number(pub u64);
+pub struct Number(
+    #[serde(deserialize_with = "crate::number::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(range(max = crate::number::MAX)))]
+    pub u64,
+);
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,11 +131,15 @@ impl fmt::Display for Number {
 #[serde(transparent)]
 pub struct Epoch(pub String);
 
-/// A request's id within its connection, chosen by the client and echoed by the reply.
+/// A request's id within its connection, chosen by the client and echoed by the reply. Below 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct RequestId(pub u64);
+pub struct RequestId(
+    #[serde(deserialize_with = "crate::number::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(range(max = crate::number::MAX)))]
+    pub u64,
+);
 
 macro_rules! key {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $valid:expr) => {
@@ -189,3 +202,134 @@ key!(
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     }
 );
+
+/// The one form in which ids travel: 36 characters with hyphens, the form that ids are written in.
+/// Braces, URNs and bare digits name the same UUID, but two texts for one id invite mistakes in
+/// caches, logs and comparisons elsewhere.
+fn parse_hyphenated(text: &str) -> Option<Uuid> {
+    if text.len() != uuid::fmt::Hyphenated::LENGTH {
+        return None;
+    }
+    Uuid::try_parse(text).ok()
+}
+
+fn hyphenated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+    struct HyphenatedVisitor;
+
+    impl Visitor<'_> for HyphenatedVisitor {
+        type Value = Uuid;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a UUID of 36 characters with hyphens")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Uuid, E> {
+            parse_hyphenated(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+
+    deserializer.deserialize_str(HyphenatedVisitor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    const ROOM: &str = "018f9a3e-0000-7000-8000-00000000000a";
+
+    fn read<T: serde::de::DeserializeOwned>(json: &str) -> Option<T> {
+        serde_json::from_str(json).ok()
+    }
+
+    #[test]
+    fn an_id_is_read_in_its_hyphenated_form_and_written_in_lower_case() {
+        let room: RoomId = ROOM.parse().unwrap();
+        assert_eq!(room.to_string(), ROOM);
+        assert_eq!(ROOM.to_uppercase().parse(), Ok(room));
+        assert_eq!(read(&format!("\"{ROOM}\"")), Some(room));
+        assert_eq!(serde_json::to_string(&room).unwrap(), format!("\"{ROOM}\""));
+    }
+
+    #[test]
+    fn no_other_form_of_a_uuid_is_an_id() {
+        let bare = ROOM.replace('-', "");
+        let others = [
+            bare.clone(),
+            format!("{{{ROOM}}}"),
+            format!("urn:uuid:{ROOM}"),
+            format!(" {ROOM}"),
+            format!("{ROOM}0"),
+            ROOM[..35].to_owned(),
+            format!("{}-----", &bare[..31]),
+            ROOM.replace('a', "g"),
+            String::new(),
+        ];
+        for other in others {
+            assert_eq!(
+                other.parse::<RoomId>(),
+                Err(InvalidId { kind: "room id" }),
+                "{other:?}"
+            );
+            assert_eq!(read::<RoomId>(&format!("{other:?}")), None, "{other:?}");
+        }
+        assert_eq!(read::<RoomId>("7"), None);
+    }
+
+    #[test]
+    fn numbers_end_before_2_to_the_53() {
+        let last = 9_007_199_254_740_991_u64;
+        assert_eq!(read(&last.to_string()), Some(Seq(last)));
+        assert_eq!(read(&last.to_string()), Some(Number(last)));
+        assert_eq!(read(&last.to_string()), Some(RequestId(last)));
+        assert_eq!(read(&last.to_string()), Some(Timestamp(last)));
+        for text in [
+            "9007199254740992",
+            "18446744073709551615",
+            "-1",
+            "1.5",
+            "1e3",
+            "\"1\"",
+            "null",
+        ] {
+            assert_eq!(read::<Seq>(text), None, "{text}");
+            assert_eq!(read::<Number>(text), None, "{text}");
+            assert_eq!(read::<RequestId>(text), None, "{text}");
+            assert_eq!(read::<Timestamp>(text), None, "{text}");
+        }
+        assert_eq!(read("0"), Some(Seq::ZERO));
+    }
+
+    #[test]
+    fn a_site_key_is_1_to_40_small_letters_digits_and_inner_hyphens() {
+        for good in ["a", "my-blog-2", &"a".repeat(40)] {
+            assert_eq!(good.parse::<SiteKey>().unwrap().as_str(), good);
+        }
+        for bad in ["", "-a", "a-", "A", "a b", "가", &"a".repeat(41)] {
+            assert!(bad.parse::<SiteKey>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_key_is_1_to_200_visible_ascii_bytes() {
+        for good in ["/", "/posts/1?x=y#z", &"a".repeat(200)] {
+            assert_eq!(good.parse::<PageKey>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a\n", "/글", &"a".repeat(201)] {
+            assert!(bad.parse::<PageKey>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_invite_code_is_22_characters_of_base64url() {
+        assert!("AZaz09-_AZaz09-_AZaz09".parse::<InviteCode>().is_ok());
+        for bad in [
+            "",
+            "AZaz09-_AZaz09-_AZaz0",
+            "AZaz09-_AZaz09-_AZaz090",
+            "AZaz09+/AZaz09-_AZaz09",
+        ] {
+            assert!(bad.parse::<InviteCode>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ pub mod event;
 pub mod frame;
 pub mod id;
 pub mod limits;
+pub mod number;
 pub mod problem;
 pub mod room;
 pub mod text;

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 )]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct Timestamp(pub u64);
+pub struct Timestamp(
+    #[serde(deserialize_with = "crate::number::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(range(max = crate::number::MAX)))]
+    pub u64,
+);
 
 impl Timestamp {
     /// This instant moved forward by `ms` milliseconds, at most to the end of time.
