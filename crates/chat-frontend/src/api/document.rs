@@ -1,0 +1,21 @@
+//! What the page was delivered with.
+
+use leptos::prelude::document;
+
+use crate::config::{API_BASE_META, API_BASE_URL};
+
+/// The language of the document.
+pub fn lang() -> Option<String> {
+    document().document_element()?.get_attribute("lang")
+}
+
+/// Where the API is: what the server says in the page, else what was compiled in.
+pub fn api_base() -> String {
+    document()
+        .query_selector(&format!("meta[name={API_BASE_META}]"))
+        .ok()
+        .flatten()
+        .and_then(|meta| meta.get_attribute("content"))
+        .filter(|base| !base.is_empty())
+        .unwrap_or_else(|| API_BASE_URL.to_owned())
+}

@@ -1,0 +1,3 @@
+//! What the screen shows, computed without a browser.
+
+pub mod look;
