@@ -1,0 +1,169 @@
+//! HTTP requests, made from the endpoints that both sides share.
+
+use chat_types::endpoint::{Endpoint, Method};
+use chat_types::problem::{ErrorCode, Problem};
+use chat_types::text::TextReason;
+use gloo_net::http::{RequestBuilder, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use super::document;
+
+/// Why a request failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// What to act on. A network that fails is [`ErrorCode::Unavailable`].
+    pub code: ErrorCode,
+    /// The field that was refused.
+    pub field: Option<String>,
+    /// Why it was refused.
+    pub reason: Option<TextReason>,
+    /// After how many milliseconds another attempt makes sense.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl ApiError {
+    /// The API cannot be reached, or answers with something else than it promises.
+    pub const UNREACHABLE: Self = Self {
+        code: ErrorCode::Unavailable,
+        field: None,
+        reason: None,
+        retry_after_ms: None,
+    };
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        let reason = problem
+            .reason
+            .and_then(|word| serde_json::from_value(word.into()).ok());
+        Self {
+            code: problem.code,
+            field: problem.field,
+            reason,
+            retry_after_ms: problem.retry_after_ms,
+        }
+    }
+}
+
+/// Calls an endpoint. `path` has a value for each `{name}` of the endpoint's path.
+///
+/// # Errors
+/// What the server says, or [`ApiError::UNREACHABLE`].
+pub async fn call<E: Endpoint>(
+    token: Option<&str>,
+    path: &[(&str, String)],
+    query: &E::Query,
+    body: &E::Body,
+) -> Result<E::Response, ApiError> {
+    let url = format!(
+        "{}{}{}",
+        document::api_base(),
+        fill_path(E::PATH, path),
+        query_string(query)
+    );
+    let mut request = RequestBuilder::new(&url).method(method(E::METHOD));
+    if let Some(token) = token {
+        request = request.header("authorization", &format!("Bearer {token}"));
+    }
+    let request = if matches!(E::METHOD, Method::Get | Method::Delete) {
+        request.build()
+    } else {
+        let json = serde_json::to_string(body).map_err(|_| ApiError::UNREACHABLE)?;
+        request
+            .header("content-type", "application/json")
+            .body(json)
+    };
+    let response = request
+        .map_err(|_| ApiError::UNREACHABLE)?
+        .send()
+        .await
+        .map_err(|_| ApiError::UNREACHABLE)?;
+    read::<E>(response).await
+}
+
+async fn read<E: Endpoint>(response: Response) -> Result<E::Response, ApiError> {
+    let text = response.text().await.map_err(|_| ApiError::UNREACHABLE)?;
+    if response.ok() {
+        return serde_json::from_str(&text).map_err(|_| ApiError::UNREACHABLE);
+    }
+    let problem: Problem = serde_json::from_str(&text).map_err(|_| ApiError::UNREACHABLE)?;
+    Err(problem.into())
+}
+
+fn method(method: Method) -> gloo_net::http::Method {
+    match method {
+        Method::Get => gloo_net::http::Method::GET,
+        Method::Post => gloo_net::http::Method::POST,
+        Method::Put => gloo_net::http::Method::PUT,
+        Method::Patch => gloo_net::http::Method::PATCH,
+        Method::Delete => gloo_net::http::Method::DELETE,
+    }
+}
+
+fn fill_path(template: &str, values: &[(&str, String)]) -> String {
+    values
+        .iter()
+        .fold(template.to_owned(), |path, (name, value)| {
+            let value = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+            path.replace(&format!("{{{name}}}"), &value)
+        })
+}
+
+/// A query's fields, those that are absent left out.
+fn query_string(query: &impl Serialize) -> String {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(query) else {
+        return String::new();
+    };
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC))
+        })
+        .collect();
+    if pairs.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", pairs.join("&"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_types::account::Empty;
+    use chat_types::id::Number;
+    use chat_types::room::HistoryQuery;
+
+    use super::*;
+
+    #[test]
+    fn a_value_in_a_path_stays_one_segment() {
+        assert_eq!(
+            fill_path("/v1/sites/{site}", &[("site", "a/../b".to_owned())]),
+            "/v1/sites/a%2F%2E%2E%2Fb"
+        );
+    }
+
+    #[test]
+    fn a_query_names_what_is_there_and_nothing_else() {
+        let query = HistoryQuery {
+            before: Some(Number(7)),
+            limit: Some(50),
+            ..HistoryQuery::default()
+        };
+        assert_eq!(query_string(&query), "?before=7&limit=50");
+        assert_eq!(query_string(&Empty {}), "");
+    }
+
+    #[test]
+    fn the_reason_of_a_refused_field_is_kept() {
+        let problem = r#"{"type":"urn:x","title":"t","status":422,"code":"invalid","retry":false,
+            "field":"name","reason":"too_short"}"#;
+        let error = ApiError::from(serde_json::from_str::<Problem>(problem).unwrap());
+        assert_eq!(error.reason, Some(TextReason::TooShort));
+        assert_eq!(error.field.as_deref(), Some("name"));
+    }
+}

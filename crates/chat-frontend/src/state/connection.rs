@@ -1,0 +1,203 @@
+//! The one connection of this page, as views see it.
+
+use std::rc::Rc;
+
+use chat_client::{
+    Config, ConnectionState, Failure, Input, Notice, RoomChange, RoomView, Session as Who,
+    StopReason,
+};
+use chat_types::event::User;
+use chat_types::id::RoomId;
+use chat_types::room::RoomSummary;
+use chat_types::ws::ClientInfo;
+use leptos::prelude::*;
+use send_wrapper::SendWrapper;
+use uuid::Uuid;
+
+use super::session::{Session, SessionEvent};
+use crate::api::driver::{Driver, access_token};
+use crate::api::time;
+use crate::config::BUILD;
+
+type RoomListener = Rc<dyn Fn(&[RoomChange])>;
+
+/// The connection. Empty on the server and until [`Connection::start`].
+#[derive(Clone, Copy)]
+pub struct Connection {
+    driver: StoredValue<Option<SendWrapper<Rc<Driver>>>>,
+    listener: StoredValue<Option<SendWrapper<(RoomId, RoomListener)>>>,
+    started: RwSignal<bool>,
+    state: RwSignal<ConnectionState>,
+    failure: RwSignal<Option<Failure>>,
+    added: RwSignal<Option<RoomSummary>>,
+    notice: RwSignal<Option<String>>,
+    upgrade: RwSignal<bool>,
+}
+
+/// Puts a connection into the context that is not started yet.
+pub fn provide_connection() -> Connection {
+    let connection = Connection {
+        driver: StoredValue::new(None),
+        listener: StoredValue::new(None),
+        started: RwSignal::new(false),
+        state: RwSignal::new(ConnectionState::Stopped(StopReason::NotStarted)),
+        failure: RwSignal::new(None),
+        added: RwSignal::new(None),
+        notice: RwSignal::new(None),
+        upgrade: RwSignal::new(false),
+    };
+    provide_context(connection);
+    connection
+}
+
+/// The connection of this page.
+pub fn use_connection() -> Connection {
+    expect_context()
+}
+
+impl Connection {
+    /// Connects as whoever the session says. `program` is `web` or `embed`.
+    pub fn start(self, session: Session, program: &str) {
+        let user = session.user().get_untracked();
+        let who = match user {
+            Some(user) => Who::User {
+                user: Some(user),
+                token: session
+                    .fresh_token()
+                    .map(|token| access_token(&token, time::now())),
+            },
+            None => Who::Visitor,
+        };
+        let config = Config {
+            client: ClientInfo {
+                name: program.to_owned(),
+                build: BUILD.to_owned(),
+            },
+            seed: seed(),
+            session: who,
+            outbox: Driver::stored_outbox(),
+        };
+        let driver = Driver::start(config, session, move |notices| self.show(session, notices));
+        session.listen({
+            let driver = Rc::downgrade(&driver);
+            move |event| {
+                if let Some(driver) = driver.upgrade() {
+                    driver.feed(input_of(event));
+                }
+            }
+        });
+        self.driver.set_value(Some(SendWrapper::new(driver)));
+        self.started.set(true);
+    }
+
+    /// Whether it was started; before, nothing can be fed.
+    pub fn started(self) -> Signal<bool> {
+        self.started.into()
+    }
+
+    /// As a person should see it.
+    pub fn state(self) -> Signal<ConnectionState> {
+        self.state.into()
+    }
+
+    /// The command that failed last.
+    pub fn failure(self) -> RwSignal<Option<Failure>> {
+        self.failure
+    }
+
+    /// The room that was added last.
+    pub fn added(self) -> Signal<Option<RoomSummary>> {
+        self.added.into()
+    }
+
+    /// The operator's last words.
+    pub fn notice(self) -> RwSignal<Option<String>> {
+        self.notice
+    }
+
+    /// Whether this build is too old for the server.
+    pub fn upgrade_needed(self) -> Signal<bool> {
+        self.upgrade.into()
+    }
+
+    /// Tells the client what happened.
+    pub fn feed(self, input: Input) {
+        if let Some(driver) = self.driver.get_value() {
+            driver.feed(input);
+        }
+    }
+
+    /// Looks at a followed room.
+    pub fn with_room<R>(self, room: RoomId, look: impl FnOnce(RoomView<'_>) -> R) -> Option<R> {
+        self.driver
+            .get_value()?
+            .with(|client| client.room(room).map(look))
+    }
+
+    /// Who the client says the user is.
+    pub fn user(self) -> Option<User> {
+        self.driver
+            .get_value()?
+            .with(|client| client.user().cloned())
+    }
+
+    /// Tells `listener` about changes of a room, in place of the one before.
+    pub fn listen(self, room: RoomId, listener: impl Fn(&[RoomChange]) + 'static) {
+        self.listener
+            .set_value(Some(SendWrapper::new((room, Rc::new(listener)))));
+    }
+
+    /// Tells nobody about changes of this room any more.
+    pub fn unlisten(self, room: RoomId) {
+        self.listener.update_value(|listener| {
+            listener.take_if(|listener| listener.0 == room);
+        });
+    }
+
+    fn show(self, session: Session, notices: Vec<Notice>) {
+        let mut changes: Vec<(RoomId, RoomChange)> = Vec::new();
+        for notice in notices {
+            match notice {
+                Notice::Room { room, change } => changes.push((room, change)),
+                Notice::Connection(state) => drop(self.state.try_set(state)),
+                Notice::SessionEnded => session.forget(),
+                Notice::RoomAdded(summary) => drop(self.added.try_set(Some(*summary))),
+                Notice::CommandFailed(failure) => drop(self.failure.try_set(Some(failure))),
+                Notice::ServerNotice(text) => drop(self.notice.try_set(Some(text))),
+                Notice::UpgradeNeeded => drop(self.upgrade.try_set(true)),
+                Notice::Identity(_) => {}
+            }
+        }
+        let Some(Some(listener)) = self.listener.try_get_value() else {
+            return;
+        };
+        let (room, listener) = &*listener;
+        let own: Vec<RoomChange> = changes
+            .into_iter()
+            .filter(|(changed, _)| changed == room)
+            .map(|(_, change)| change)
+            .collect();
+        if !own.is_empty() {
+            listener(&own);
+        }
+    }
+}
+
+fn input_of(event: SessionEvent) -> Input {
+    match event {
+        SessionEvent::SignedIn(user, token) => Input::SignedIn {
+            user,
+            token: access_token(&token, time::now()),
+        },
+        SessionEvent::Refreshed(token) => Input::TokenRefreshed {
+            token: access_token(&token, time::now()),
+        },
+        SessionEvent::SignedOut => Input::SignedOut,
+    }
+}
+
+/// Random bits from the browser; a plain-http page has them too.
+fn seed() -> u64 {
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    high ^ low
+}

@@ -1,0 +1,298 @@
+//! Who uses this device: the refresh token in the storage, the access token in memory, and at most
+//! one refresh under way, whoever asks.
+
+use std::rc::Rc;
+
+use chat_types::account::{CreateGuest, Empty, Refresh, Register, SignIn, SignedIn};
+use chat_types::endpoint::{
+    Access, CreateSession, Endpoint, JoinAsGuest, OfferName, RefreshSession, RegisterAccount,
+    SignOut,
+};
+use chat_types::event::User;
+use chat_types::problem::ErrorCode;
+use chat_types::time::Timestamp;
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, Shared};
+use leptos::prelude::*;
+use send_wrapper::SendWrapper;
+use serde::{Deserialize, Serialize};
+
+use crate::api::http::{self, ApiError};
+use crate::api::storage::{self, Reach};
+use crate::api::time;
+
+const STORED: &str = "session";
+/// An access token is not used in its last moments: the request takes time too.
+const MARGIN_MS: u64 = 20_000;
+
+/// What survives a reload.
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    user: User,
+    refresh_token: String,
+}
+
+/// An access token and when it ends by this device's clock.
+#[derive(Clone)]
+pub struct Token {
+    /// The token.
+    pub token: String,
+    /// When it ends.
+    pub ends_at: Timestamp,
+}
+
+/// What the connection is told.
+pub enum SessionEvent {
+    /// Somebody joined, registered or signed in.
+    SignedIn(User, Token),
+    /// The same session has a new token.
+    Refreshed(Token),
+    /// Signed out on this device.
+    SignedOut,
+}
+
+type Flight = Shared<LocalBoxFuture<'static, Result<Token, ApiError>>>;
+type Listener = Rc<dyn Fn(SessionEvent)>;
+
+/// The session of this page.
+#[derive(Clone, Copy)]
+pub struct Session {
+    user: RwSignal<Option<User>>,
+    restored: RwSignal<bool>,
+    token: StoredValue<Option<Token>>,
+    flight: StoredValue<Option<SendWrapper<Flight>>>,
+    listener: StoredValue<Option<SendWrapper<Listener>>>,
+}
+
+/// Puts an empty session into the context; [`Session::restore`] fills it in the browser.
+pub fn provide_session() -> Session {
+    let session = Session {
+        user: RwSignal::new(None),
+        restored: RwSignal::new(false),
+        token: StoredValue::new(None),
+        flight: StoredValue::new(None),
+        listener: StoredValue::new(None),
+    };
+    provide_context(session);
+    session
+}
+
+/// The session of this page.
+pub fn use_session() -> Session {
+    expect_context()
+}
+
+impl Session {
+    /// Who uses this device; `None` for a visitor.
+    pub fn user(self) -> Signal<Option<User>> {
+        self.user.into()
+    }
+
+    /// Whether the stored login has been looked for.
+    pub fn restored(self) -> Signal<bool> {
+        self.restored.into()
+    }
+
+    /// Looks for a stored login.
+    pub fn restore(self) {
+        self.user.set(stored().map(|stored| stored.user));
+        self.restored.set(true);
+    }
+
+    /// Tells the connection what happens to the session.
+    pub fn listen(self, listener: impl Fn(SessionEvent) + 'static) {
+        self.listener
+            .set_value(Some(SendWrapper::new(Rc::new(listener))));
+    }
+
+    /// A name to offer to a visitor.
+    ///
+    /// # Errors
+    /// As [`http::call`].
+    pub async fn offer_name(self) -> Result<String, ApiError> {
+        Ok(http::call::<OfferName>(None, &[], &Empty {}, &Empty {})
+            .await?
+            .name)
+    }
+
+    /// Joins as a guest.
+    ///
+    /// # Errors
+    /// As [`http::call`].
+    pub async fn join(self, name: String) -> Result<(), ApiError> {
+        let signed_in =
+            http::call::<JoinAsGuest>(None, &[], &Empty {}, &CreateGuest { name }).await?;
+        self.signed_in(signed_in);
+        Ok(())
+    }
+
+    /// Makes an account; a guest keeps their id and messages.
+    ///
+    /// # Errors
+    /// As [`http::call`].
+    pub async fn register(
+        self,
+        username: String,
+        password: String,
+        name: Option<String>,
+    ) -> Result<(), ApiError> {
+        let body = Register {
+            username,
+            password,
+            name,
+        };
+        let signed_in = self.call::<RegisterAccount>(&[], &Empty {}, &body).await?;
+        self.signed_in(signed_in);
+        Ok(())
+    }
+
+    /// Signs in with an account.
+    ///
+    /// # Errors
+    /// As [`http::call`].
+    pub async fn sign_in(self, username: String, password: String) -> Result<(), ApiError> {
+        let body = SignIn { username, password };
+        let signed_in = http::call::<CreateSession>(None, &[], &Empty {}, &body).await?;
+        self.signed_in(signed_in);
+        Ok(())
+    }
+
+    /// Signs out. On this device it takes effect even where the server cannot be reached.
+    ///
+    /// # Errors
+    /// As [`http::call`]; the device has forgotten the session all the same.
+    pub async fn sign_out(self) -> Result<(), ApiError> {
+        let told = self.call::<SignOut>(&[], &Empty {}, &Empty {}).await;
+        self.forget();
+        self.tell(SessionEvent::SignedOut);
+        told.map(|_| ())
+    }
+
+    /// Forgets the session on this device, because it ended.
+    pub fn forget(self) {
+        storage::remove(Reach::Device, STORED);
+        self.token.set_value(None);
+        self.user.set(None);
+    }
+
+    /// Calls an endpoint as this user, or as a visitor where the endpoint allows it.
+    ///
+    /// # Errors
+    /// As [`http::call`].
+    pub async fn call<E: Endpoint>(
+        self,
+        path: &[(&str, String)],
+        query: &E::Query,
+        body: &E::Body,
+    ) -> Result<E::Response, ApiError> {
+        let known = self.user.with_untracked(Option::is_some) && E::ACCESS != Access::Anyone;
+        if !known {
+            return http::call::<E>(None, path, query, body).await;
+        }
+        let token = self.access_token().await?;
+        let answer = http::call::<E>(Some(&token.token), path, query, body).await;
+        match answer {
+            Err(error) if error.code == ErrorCode::TokenExpired => {
+                self.token.set_value(None);
+                let token = self.access_token().await?;
+                http::call::<E>(Some(&token.token), path, query, body).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// A valid access token, refreshed when the one at hand is about to end.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Unauthorized`] when the session has ended, else as [`http::call`].
+    pub async fn access_token(self) -> Result<Token, ApiError> {
+        match self.fresh_token() {
+            Some(token) => Ok(token),
+            None => self.refresh().await,
+        }
+    }
+
+    /// The access token at hand, unless it is about to end.
+    pub fn fresh_token(self) -> Option<Token> {
+        let usable = |token: &Token| token.ends_at > time::now().plus_ms(MARGIN_MS);
+        self.token.get_value().filter(usable)
+    }
+
+    /// Exchanges the refresh token. Whoever asks while an exchange is under way gets its result.
+    ///
+    /// # Errors
+    /// As [`Session::access_token`].
+    pub async fn refresh(self) -> Result<Token, ApiError> {
+        let under_way = self.flight.get_value().map(|flight| (*flight).clone());
+        let flight = under_way.unwrap_or_else(|| {
+            let flight: Flight = self.exchange().boxed_local().shared();
+            self.flight
+                .set_value(Some(SendWrapper::new(flight.clone())));
+            flight
+        });
+        let result = flight.await;
+        self.flight.set_value(None);
+        result
+    }
+
+    /// Reads the token from the storage at the last moment: another tab may have renewed it.
+    async fn exchange(self) -> Result<Token, ApiError> {
+        let ended = ApiError {
+            code: ErrorCode::Unauthorized,
+            ..ApiError::UNREACHABLE
+        };
+        let Some(Stored { refresh_token, .. }) = stored() else {
+            self.forget();
+            return Err(ended);
+        };
+        match http::call::<RefreshSession>(None, &[], &Empty {}, &Refresh { refresh_token }).await {
+            Ok(signed_in) => {
+                let token = self.keep(&signed_in);
+                self.tell(SessionEvent::Refreshed(token.clone()));
+                Ok(token)
+            }
+            Err(error) if error.code == ErrorCode::Unauthorized => {
+                self.forget();
+                Err(ended)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn signed_in(self, signed_in: SignedIn) {
+        let token = self.keep(&signed_in);
+        self.tell(SessionEvent::SignedIn(signed_in.user, token));
+    }
+
+    fn keep(self, signed_in: &SignedIn) -> Token {
+        let stored = Stored {
+            user: signed_in.user.clone(),
+            refresh_token: signed_in.tokens.refresh_token.clone(),
+        };
+        if let Ok(text) = serde_json::to_string(&stored) {
+            storage::set(Reach::Device, STORED, &text);
+        }
+        let token = Token {
+            token: signed_in.tokens.access_token.clone(),
+            ends_at: time::now().plus_ms(signed_in.tokens.expires_in_ms),
+        };
+        self.token.set_value(Some(token.clone()));
+        if self
+            .user
+            .with_untracked(|user| user.as_ref() != Some(&signed_in.user))
+        {
+            self.user.set(Some(signed_in.user.clone()));
+        }
+        token
+    }
+
+    fn tell(self, event: SessionEvent) {
+        if let Some(listener) = self.listener.get_value() {
+            listener(event);
+        }
+    }
+}
+
+fn stored() -> Option<Stored> {
+    serde_json::from_str(&storage::get(Reach::Device, STORED)?).ok()
+}
