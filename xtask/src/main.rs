@@ -1,1 +1,71 @@
-fn main() {}
+//! `cargo xtask`: builds, runs, tests and checks the workspace, the same here and in CI.
+//!
+//! One file per command. Each tells in one sentence what is wrong when it cannot go on.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a command line speaks on standard output"
+)]
+#![expect(clippy::print_stderr, reason = "and complains on standard error")]
+
+mod autobahn;
+mod browser;
+mod dev;
+mod paths;
+mod process;
+mod run;
+mod site;
+mod size;
+mod stage;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build, run, test and check Sarangbang.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build both sides, start them on loopback, print the URL; Ctrl-C stops both.
+    Run(run::Options),
+    /// The same, and rebuild and restart when a file changes.
+    Dev(run::Options),
+    /// Build the web client's files into `target/site`.
+    Build(site::Options),
+    /// Everything that CI checks, or one stage of it.
+    Test(test::Options),
+    /// Print the bytes of a first page; fail above the budget.
+    Size,
+    /// Check the rules that no compiler knows.
+    Tidy,
+    /// Run Autobahn's WebSocket conformance suite against the production socket stack.
+    Autobahn,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Run(options) => run::run(&options),
+        Command::Dev(options) => dev::dev(&options),
+        Command::Build(options) => site::build(&options),
+        Command::Test(options) => test::test(&options),
+        Command::Size => size::size(),
+        Command::Tidy => tidy::tidy(),
+        Command::Autobahn => autobahn::autobahn().map(drop),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

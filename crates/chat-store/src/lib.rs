@@ -11,6 +11,8 @@
 //!
 //! The suite in [`conformance`] is the specification in executable form: every store runs it.
 
+#![warn(missing_docs)]
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;

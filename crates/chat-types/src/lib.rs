@@ -7,6 +7,8 @@
 //! Compatibility: fields and variants are added, never renamed, retyped or removed; readers ignore
 //! unknown fields and keep unknown variants as `Unknown`. `docs/protocol.md` is the written promise.
 
+#![warn(missing_docs)]
+
 pub mod account;
 pub mod close;
 pub mod endpoint;

@@ -1,0 +1,130 @@
+//! The browser tests: what they need on the machine, and running them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use crate::{paths, process, tools};
+
+/// The least Node.js whose test runner the tests use.
+const NODE: u32 = 20;
+/// Names under which Chromium is installed.
+const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+/// Debian's packages: a browser, and fonts without which Korean and emoji are boxes.
+const PACKAGES: [&str; 3] = ["chromium", "fonts-noto-cjk", "fonts-noto-color-emoji"];
+
+/// Runs every browser test, against the servers and the client that are built.
+pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
+    check_node()?;
+    let chromium = chromium_with_fonts()?;
+    let folder = paths::root().join("e2e");
+    install_packages(&folder)?;
+    let mut tests = Command::new("node");
+    tests
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=2"])
+        .args(test_files(&folder, filter)?)
+        .env("CHAT_E2E_BACKEND", paths::binary("chat-backend"))
+        .env("CHAT_E2E_FRONTEND", paths::binary("chat-frontend"))
+        .env("CHAT_E2E_SITE", paths::site())
+        .env("CHAT_E2E_SCREENS", paths::root().join("target/screens"))
+        .env("CHAT_E2E_CHROMIUM", chromium);
+    process::run(&mut tests).context("a browser test failed; the summary is above")
+}
+
+fn test_files(folder: &Path, filter: Option<&str>) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder.join("tests"))? {
+        let file = entry?.path();
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".test.mjs") && filter.is_none_or(|part| name.contains(part)) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        bail!(
+            "no browser test file's name contains {:?}",
+            filter.unwrap_or("")
+        );
+    }
+    Ok(files)
+}
+
+fn check_node() -> anyhow::Result<()> {
+    if tools::find("node").is_none() || tools::find("npm").is_none() {
+        install(&["nodejs", "npm"])?;
+    }
+    let version = process::answer("node", &["--version"]).context("node cannot be started")?;
+    let major = version
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE) {
+        bail!("the browser tests need Node.js {NODE} or newer, this is {version}");
+    }
+    Ok(())
+}
+
+fn chromium_with_fonts() -> anyhow::Result<PathBuf> {
+    let found = || CHROMIUM.iter().find_map(|name| tools::find(name));
+    if found().is_none() || !has_fonts() {
+        install(&PACKAGES)?;
+    }
+    found().context("Chromium was installed and still cannot be found")
+}
+
+/// Whether Korean and emoji can be drawn.
+fn has_fonts() -> bool {
+    let fonts =
+        |query: &str| process::answer("fc-list", &[query]).is_some_and(|fonts| !fonts.is_empty());
+    fonts(":lang=ko") && fonts("Noto Color Emoji")
+}
+
+fn install(packages: &[&str]) -> anyhow::Result<()> {
+    let list = packages.join(" ");
+    let is_root = process::answer("id", &["-u"]).is_some_and(|id| id == "0");
+    if !is_root || tools::find("apt-get").is_none() {
+        bail!("the browser tests need {list} (Debian's names); install them and run this again");
+    }
+    println!("installing {list}");
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null());
+        process::run(&mut command)
+    };
+    apt(&["update", "--quiet"])
+        .and_then(|()| {
+            apt(&[
+                &["install", "--yes", "--quiet", "--no-install-recommends"],
+                packages,
+            ]
+            .concat())
+        })
+        .with_context(|| format!("{list} cannot be installed; check the network"))
+}
+
+/// Installs what the lock file names, unless that is there already.
+fn install_packages(folder: &Path) -> anyhow::Result<()> {
+    let installed = folder.join("node_modules/.package-lock.json");
+    let written = |file: &Path| {
+        file.metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+    };
+    if written(&installed) >= written(&folder.join("package-lock.json")) && installed.is_file() {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.current_dir(folder)
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .stdin(Stdio::null());
+    process::run(&mut npm)
+        .context("the browser tests' packages cannot be installed; check the network")
+}

@@ -1,0 +1,28 @@
+//! Where things lie in the workspace.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in a folder of the workspace")
+}
+
+/// Cargo's target directory.
+pub(crate) fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => root().join(directory),
+        None => root().join("target"),
+    }
+}
+
+/// The built client. It does not move with `CARGO_TARGET_DIR`: the front end's server looks here.
+pub(crate) fn site() -> PathBuf {
+    root().join("target/site")
+}
+
+/// A binary of the development profile.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    target().join("debug").join(name)
+}
