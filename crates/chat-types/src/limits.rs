@@ -29,8 +29,8 @@ pub const MEMBERS_PAGE: u32 = 100;
 pub const ROOMS_PAGE: u32 = 100;
 /// Different emoji under one message.
 pub const REACTIONS_PER_MESSAGE: usize = 20;
-/// Bytes of one reaction emoji.
-pub const EMOJI_BYTES: usize = 32;
+/// Bytes of one reaction emoji; the longest in use has 35.
+pub const EMOJI_BYTES: usize = 40;
 /// Characters of a nickname after normalisation: the least.
 pub const NICKNAME_MIN_CHARS: usize = 2;
 /// Characters of a nickname after normalisation: the most.
