@@ -1,0 +1,170 @@
+//! Opening: the lock against a second process, the settings, the schema.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use tempfile::TempDir;
+
+use crate::SqliteStore;
+use crate::error::OpenError;
+use crate::writer::Writer;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Connections that read in parallel.
+const READERS: u32 = 4;
+/// How long a statement waits for a lock, and a read for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What must be in force, read back when the database opens: acknowledged is durable, references
+/// hold, deleted text is overwritten.
+const PROMISES: [(&str, &str, &str); 4] = [
+    (
+        "journal_mode",
+        "SELECT journal_mode FROM pragma_journal_mode",
+        "wal",
+    ),
+    (
+        "synchronous",
+        "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous",
+        "2",
+    ),
+    (
+        "foreign_keys",
+        "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys",
+        "1",
+    ),
+    (
+        "secure_delete",
+        "SELECT CAST(secure_delete AS TEXT) FROM pragma_secure_delete",
+        "1",
+    ),
+];
+
+/// Brings the schema of a database file up to date, made if it does not exist, without serving it.
+///
+/// # Errors
+/// As [`SqliteStore::open`]; also while another process has the database open.
+pub async fn migrate(path: &Path) -> Result<(), OpenError> {
+    let lock = take_lock(path)?;
+    let connection = prepare(path).await?;
+    connection
+        .close()
+        .await
+        .map_err(|source| database(path, source))?;
+    drop(lock);
+    Ok(())
+}
+
+/// Opens the database; `folder` is removed when the store ends.
+pub(crate) async fn open(path: &Path, folder: Option<TempDir>) -> Result<SqliteStore, OpenError> {
+    let lock = take_lock(path)?;
+    let connection = prepare(path).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        // A local file does not go away while a connection is idle.
+        .test_before_acquire(false)
+        .connect_with(options(path).pragma("query_only", "ON"))
+        .await
+        .map_err(|source| database(path, source))?;
+    Ok(SqliteStore {
+        writer: Writer::start(connection, options(path), lock),
+        readers,
+        _folder: folder,
+    })
+}
+
+/// Takes the database for this process. The lock ends with the process, however it ends.
+fn take_lock(path: &Path) -> Result<File, OpenError> {
+    let failed = |source| OpenError::Path {
+        path: path.to_owned(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(lock_path(path))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+        .pragma("secure_delete", "ON")
+        // Where a plain fsync does not reach the disk (macOS); elsewhere it changes nothing.
+        .pragma("fullfsync", "ON")
+        .disable_statement_logging()
+}
+
+/// A connection to write with, after the schema and the settings were checked.
+async fn prepare(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut connection = options(path)
+        .connect()
+        .await
+        .map_err(|source| database(path, source))?;
+    MIGRATIONS
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(|error| migration(path, error))?;
+    for (pragma, statement, wanted) in PROMISES {
+        let found: String = sqlx::query_scalar(statement)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|source| database(path, source))?;
+        if found != wanted {
+            return Err(OpenError::Pragma {
+                path: path.to_owned(),
+                pragma,
+                found,
+                wanted,
+            });
+        }
+    }
+    Ok(connection)
+}
+
+fn database(path: &Path, source: sqlx::Error) -> OpenError {
+    OpenError::Database {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn migration(path: &Path, error: MigrateError) -> OpenError {
+    let path = path.to_owned();
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+    match error {
+        MigrateError::VersionMissing(found) => OpenError::NewerSchema {
+            path,
+            found,
+            known: known.unwrap_or(0),
+        },
+        MigrateError::Execute(source) => OpenError::Database { path, source },
+        source => OpenError::Migration { path, source },
+    }
+}
