@@ -16,8 +16,12 @@
 )]
 
 mod client;
+mod clock;
 mod effect;
+mod frames;
 mod input;
+mod outbox;
+mod rng;
 mod room;
 mod row;
 

@@ -1,5 +1,9 @@
 //! A followed room: its place in the feed, its messages and who is there.
 
+mod change;
+mod feed;
+mod history;
+mod members;
 mod timeline;
 mod view;
 
@@ -7,9 +11,13 @@ use chat_types::event::User;
 use chat_types::id::{Epoch, Number, Seq};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{Member, MembersSummary, Room};
+use chat_types::time::Timestamp;
 use chat_types::ws::UnsubReason;
 
-pub(crate) use timeline::Timeline;
+pub(crate) use change::{Applied, Source};
+pub(crate) use feed::{Feed, Next};
+pub(crate) use history::Loading;
+pub(crate) use timeline::{Timeline, excerpt};
 pub use view::RoomView;
 
 /// Whether a room is followed.
@@ -48,20 +56,36 @@ pub struct Presence {
     pub users: Vec<User>,
 }
 
+/// Somebody who types, until then.
+pub(crate) struct Typist {
+    pub(crate) user: User,
+    pub(crate) until: Timestamp,
+}
+
+/// The own read position on its way to the server.
+#[derive(Default)]
+pub(crate) struct ReadMark {
+    pub(crate) unsent: bool,
+    pub(crate) sent_at: Option<Timestamp>,
+}
+
 /// What is held of a room.
 pub(crate) struct RoomState {
     pub(crate) status: RoomStatus,
     pub(crate) tail: u32,
     pub(crate) epoch: Option<Epoch>,
-    pub(crate) cursor: Option<Seq>,
+    pub(crate) feed: Feed,
     pub(crate) room: Option<Room>,
     pub(crate) timeline: Timeline,
     pub(crate) history: HistoryState,
+    pub(crate) loading: Option<Loading>,
     pub(crate) members: MembersSummary,
     pub(crate) me: Option<Member>,
-    pub(crate) typing: Vec<User>,
+    pub(crate) typing: Vec<Typist>,
+    pub(crate) typed_at: Option<Timestamp>,
     pub(crate) presence: Presence,
     pub(crate) read: Number,
+    pub(crate) read_mark: ReadMark,
     pub(crate) last_number: Number,
 }
 
@@ -71,16 +95,24 @@ impl RoomState {
             status: RoomStatus::Loading,
             tail,
             epoch: None,
-            cursor: None,
+            feed: Feed::default(),
             room: None,
             timeline: Timeline::default(),
             history: HistoryState::Idle,
+            loading: None,
             members: MembersSummary::default(),
             me: None,
             typing: Vec::new(),
+            typed_at: None,
             presence: Presence::default(),
             read: Number(0),
+            read_mark: ReadMark::default(),
             last_number: Number(0),
         }
+    }
+
+    /// The place up to which everything was applied.
+    pub(crate) fn cursor(&self) -> Option<Seq> {
+        self.feed.cursor
     }
 }

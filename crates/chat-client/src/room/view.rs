@@ -4,6 +4,7 @@ use chat_types::event::{Message, User};
 use chat_types::id::{MessageId, Number, UserId};
 use chat_types::room::{Member, MembersSummary, Role, Room};
 
+use super::timeline::key_of;
 use super::{HistoryState, Presence, RoomState, RoomStatus};
 use crate::row::{Pending, Row, RowKey};
 
@@ -119,7 +120,7 @@ impl<'a> RoomView<'a> {
 
     /// Who is typing, the user themselves left out.
     pub fn typing(self) -> impl Iterator<Item = &'a User> {
-        self.state.typing.iter()
+        self.state.typing.iter().map(|typist| &typist.user)
     }
 
     /// Who is here.
@@ -143,12 +144,7 @@ impl<'a> RoomView<'a> {
     }
 
     fn row_of(self, message: &'a Message) -> Row<'a> {
-        let own = self.user.is_some_and(|user| user.id == message.author.id);
-        let key = if own {
-            RowKey::Own(message.client_id)
-        } else {
-            RowKey::Other(message.id)
-        };
+        let key = key_of(message, self.user.map(|user| user.id));
         Row::Accepted { key, message }
     }
 }
