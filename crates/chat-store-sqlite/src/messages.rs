@@ -131,6 +131,11 @@ impl Messages for SqliteStore {
             .await
     }
 
+    async fn is_appended(&self, room: RoomId, author: UserId, client_id: ClientId) -> Result<bool> {
+        let mut snapshot = self.read().await?;
+        Ok(append::exists(&mut snapshot, room, author, client_id).await?)
+    }
+
     async fn message(
         &self,
         room: RoomId,

@@ -125,6 +125,10 @@ pub trait Messages {
     /// the room, `Conflict(ClientIdReused)`, `Unavailable`.
     async fn append(&self, message: NewMessage) -> Result<Appended>;
 
+    /// Whether a message with this `(room, author, client_id)` is committed: a retry of it costs
+    /// its sender nothing.
+    async fn is_appended(&self, room: RoomId, author: UserId, client_id: ClientId) -> Result<bool>;
+
     /// A message as it is now, seen by `viewer` (whose reactions are marked).
     async fn message(
         &self,

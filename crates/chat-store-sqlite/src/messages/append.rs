@@ -2,7 +2,7 @@
 
 use chat_store::{Appended, Conflict, Missing, NewMessage};
 use chat_types::event::{Change, Event};
-use chat_types::id::MessageId;
+use chat_types::id::{ClientId, MessageId, RoomId, UserId};
 use chat_types::room::Sent;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -76,7 +76,7 @@ pub(super) async fn append(
     connection: &mut SqliteConnection,
     new: NewMessage,
 ) -> error::Result<Appended> {
-    if let Some(first) = first(connection, &new).await? {
+    if let Some(first) = first(connection, new.room, new.author, new.client_id).await? {
         if !first.may_be(&new) {
             return Err(Conflict::ClientIdReused.into());
         }
@@ -96,14 +96,26 @@ pub(super) async fn append(
     Ok(Appended { sent, events })
 }
 
+/// Whether this author's client id made a message here.
+pub(super) async fn exists(
+    connection: &mut SqliteConnection,
+    room: RoomId,
+    author: UserId,
+    client_id: ClientId,
+) -> error::Result<bool> {
+    Ok(first(connection, room, author, client_id).await?.is_some())
+}
+
 async fn first(
     connection: &mut SqliteConnection,
-    new: &NewMessage,
+    room: RoomId,
+    author: UserId,
+    client_id: ClientId,
 ) -> error::Result<Option<FirstRow>> {
     let row = sqlx::query_as(FIRST)
-        .bind(*new.room.as_uuid())
-        .bind(*new.author.as_uuid())
-        .bind(*new.client_id.as_uuid())
+        .bind(*room.as_uuid())
+        .bind(*author.as_uuid())
+        .bind(*client_id.as_uuid())
         .fetch_optional(connection)
         .await?;
     Ok(row)
