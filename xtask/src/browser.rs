@@ -26,11 +26,11 @@ pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .args(["--test", "--test-reporter=spec", "--test-concurrency=2"])
         .args(test_files(&folder, filter)?)
-        .env("CHAT_E2E_BACKEND", paths::binary("chat-backend"))
-        .env("CHAT_E2E_FRONTEND", paths::binary("chat-frontend"))
-        .env("CHAT_E2E_SITE", paths::site())
-        .env("CHAT_E2E_SCREENS", paths::root().join("target/screens"))
-        .env("CHAT_E2E_CHROMIUM", chromium);
+        .env("E2E_BACKEND", paths::binary("chat-backend"))
+        .env("E2E_FRONTEND", paths::binary("chat-frontend"))
+        .env("E2E_SITE", paths::site())
+        .env("E2E_SCREENS", paths::root().join("target/screens"))
+        .env("E2E_CHROMIUM", chromium);
     process::run(&mut tests).context("a browser test failed; the summary is above")
 }
 

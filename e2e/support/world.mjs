@@ -1,0 +1,111 @@
+// One world for each test file: servers, a browser, a blog, and the people in it.
+
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+
+import { ApiUser } from './api.mjs';
+import { Blog } from './blog.mjs';
+import { Person } from './person.mjs';
+import { ROOMY, Servers } from './servers.mjs';
+import * as settings from './settings.mjs';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable',
+  // Names that are not trusted origins, as on most plain-HTTP pages: `localhost` would be one.
+  '--host-resolver-rules=MAP *.test 127.0.0.1',
+];
+
+/** A scenario that takes longer is stuck. */
+const SCENARIO_MS = 120_000;
+
+class World {
+  #people = [];
+  #rooms = 0;
+
+  async start(name, environment) {
+    this.servers = await Servers.start(name, environment);
+    this.blog = await Blog.open(this.servers.ports.blog);
+    this.browser = await chromium.launch({ executablePath: settings.chromium, args: FLAGS });
+  }
+
+  async stop() {
+    await this.browser?.close();
+    await this.blog?.close();
+    await this.servers?.stop();
+  }
+
+  /** Somebody with a fresh browser profile. */
+  async person(name, options = {}) {
+    const context = await this.browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+    context.setDefaultTimeout(15_000);
+    const person = new Person(this.servers, context, await context.newPage(), name);
+    this.#people.push(person);
+    return person;
+  }
+
+  /** A guest who joined this room under this name. */
+  async guest(name, room, options) {
+    const person = await this.person(name, options);
+    return person.openAndJoin(room);
+  }
+
+  /** Somebody who uses the API without a browser. */
+  apiGuest(name) {
+    return ApiUser.guest(this.servers, name);
+  }
+
+  /** A fresh public room, made by somebody who plays no further part. */
+  async room(name = 'A room') {
+    this.#rooms += 1;
+    const host = await this.apiGuest(`host ${this.#rooms}`);
+    return host.createRoom(`${name} ${this.#rooms}`);
+  }
+
+  async leave() {
+    const complaints = this.#people.flatMap((person) => person.complaints.map((text) => `${person.name}: ${text}`));
+    for (const person of this.#people.splice(0)) await person.close();
+    return complaints;
+  }
+
+  async keepEvidence(title) {
+    const base = path.join(settings.evidence, title.replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, 80));
+    for (const [at, person] of this.#people.entries()) {
+      await person.page.screenshot({ path: `${base}-${at}-${person.name}.png` }).catch(() => {});
+      const frames = person.sockets.map(({ url, sent, received, closed }) => ({ url, closed, sent, received }));
+      fs.writeFileSync(`${base}-${at}-${person.name}.json`, JSON.stringify({ complaints: person.complaints, frames }, null, 1));
+    }
+  }
+}
+
+/**
+ * Starts a world for the tests of this file and returns it with `scenario`, which runs one of them: its
+ * people leave at the end, and a page that complained, about a script or its security policy, fails it.
+ */
+export function world(name, environment = ROOMY) {
+  const world = new World();
+  before(() => world.start(name, environment), { timeout: SCENARIO_MS });
+  after(() => world.stop());
+  const scenario = (title, body) => test(title, { timeout: SCENARIO_MS }, async () => {
+    let complaints;
+    try {
+      await body(world);
+    } catch (error) {
+      await world.keepEvidence(title);
+      throw error;
+    } finally {
+      complaints = await world.leave();
+    }
+    assert.deepEqual(complaints, [], 'a page complained');
+  });
+  return { world, scenario };
+}

@@ -1,0 +1,110 @@
+// Accounts: becoming one, signing in and out, and tokens that end.
+
+import assert from 'node:assert/strict';
+
+import { until } from '../support/until.mjs';
+import { world } from '../support/world.mjs';
+import { ROOMY } from '../support/servers.mjs';
+
+const PASSWORD = 'correct horse battery staple';
+/** Access tokens end this soon, so that a test sees it happen. */
+const ACCESS_MS = 6_000;
+const { scenario } = world('account', { ...ROOMY, CHAT_ACCESS_TOKEN_MS: String(ACCESS_MS) });
+
+async function register(person, username) {
+  await person.at('register-open').filter({ visible: true }).first().click();
+  await fillIn(person, username);
+}
+
+async function fillIn(person, username) {
+  await person.at('username').fill(username);
+  await person.at('password').first().fill(PASSWORD);
+  await person.at('submit').click();
+}
+
+async function openMenu(person) {
+  await person.at('account-menu').filter({ visible: true }).first().click();
+}
+
+scenario('a guest becomes an account and keeps their messages', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  const jun = await world.guest('jun', room);
+  await mina.say('as a guest');
+  await jun.sees('as a guest');
+
+  await openMenu(mina);
+  await register(mina, 'mina.kim');
+  await until(async () => mina.page.url().includes('/r/') || !(await mina.at('submit').isVisible()), 'the account is made');
+  await mina.openRoom(room);
+  await mina.canWrite();
+  await mina.say('as an account');
+
+  await jun.shows(['as a guest', 'as an account']);
+  const [first, second] = await (await world.apiGuest('reader')).history(room);
+  assert.equal(first.author.id, second.author.id);
+  assert.equal(first.author.kind, 'account');
+});
+
+scenario('an account signs in on another device and sees the same', async (world) => {
+  const room = await world.room();
+  const mina = await world.person('mina');
+  await mina.open('/');
+  await register(mina, 'two.devices');
+  await until(async () => !(await mina.at('submit').isVisible()), 'the account is made');
+  await mina.openRoom(room);
+  await mina.canWrite();
+  await mina.say('from the laptop');
+  await mina.sees('from the laptop');
+
+  const phone = await world.person('phone', { viewport: { width: 390, height: 800 } });
+  await phone.open('/');
+  await phone.at('signin-open').filter({ visible: true }).first().click();
+  await fillIn(phone, 'two.devices');
+  await until(async () => !(await phone.at('submit').isVisible()), 'the phone is signed in');
+  await phone.openRoom(room);
+  await phone.canWrite();
+  await phone.say('from the phone');
+  await mina.shows(['from the laptop', 'from the phone']);
+  const [first, second] = await (await world.apiGuest('reader')).history(room);
+  assert.equal(first.author.id, second.author.id);
+});
+
+scenario('a wrong password is refused in words that do not tell which of the two is wrong', async (world) => {
+  const mina = await world.person('mina');
+  await mina.open('/');
+  await mina.at('signin-open').filter({ visible: true }).first().click();
+  await fillIn(mina, 'nobody.at.all');
+  await mina.at('refusal').or(mina.view.locator('[role=alert]')).filter({ visible: true }).first().waitFor();
+});
+
+scenario('signing out ends the session on this device', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  await mina.say('before');
+  await mina.sees('before');
+  await openMenu(mina);
+  await mina.at('sign-out').filter({ visible: true }).first().click();
+  const confirm = mina.at('confirm').filter({ visible: true });
+  await until(async () => (await confirm.count()) > 0 || (await mina.at('join').isVisible()), 'mina is asked or signed out');
+  if ((await confirm.count()) > 0) await confirm.first().click();
+  await mina.at('join').first().waitFor();
+  await mina.reload();
+  await mina.at('join').first().waitFor();
+});
+
+scenario('an access token that ends is renewed on the open socket', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  await mina.say('with the first token');
+  await mina.sees('with the first token');
+  const socket = mina.sockets.find((socket) => !socket.closed);
+  const first = socket.sent.find((document) => document.t === 'hello' && document.token)?.token
+    ?? socket.sent.find((document) => document.t === 'auth')?.token;
+  const renewals = () => socket.sent.filter((document) => document.t === 'auth' && document.token !== first);
+  await until(() => renewals().length >= 2, 'the token was renewed twice on the same socket', 4 * ACCESS_MS);
+  await mina.say('with a later token');
+  await mina.sees('with a later token');
+  assert.equal(socket.closed, false, 'the socket was closed');
+  assert.equal(mina.sockets.filter((socket) => !socket.closed).length, 1, 'there is another socket');
+});

@@ -1,0 +1,134 @@
+// What people type reaches others as text, or is refused with a reason; never as markup or script.
+
+import assert from 'node:assert/strict';
+
+import { Refused, uuid7 } from '../support/api.mjs';
+import { until } from '../support/until.mjs';
+import { world } from '../support/world.mjs';
+
+const { scenario } = world('hostile');
+
+const TEXTS = [
+  '<img src=x onerror="window.harmed=1">',
+  '<script>window.harmed=1</script>',
+  '"><svg onload=window.harmed=1>',
+  "javascript:window.harmed=1",
+  '[a link](javascript:window.harmed=1)',
+  '`<b>code</b>` **bold** _italic_ &lt;b&gt; &amp;',
+  '{{constructor.constructor("window.harmed=1")()}}',
+];
+
+async function refusal(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Refused) return error;
+    throw error;
+  }
+  throw new assert.AssertionError({ message: 'it was not refused' });
+}
+
+scenario('bodies full of markup are text for everybody', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  const jun = await world.guest('jun', room);
+  for (const text of TEXTS) await mina.say(text);
+  await until(async () => (await jun.rows()).filter((row) => row.state === 'sent').length === TEXTS.length, 'jun has all of them');
+  for (const person of [mina, jun]) {
+    const harm = await person.page.evaluate(() => ({
+      harmed: window.harmed ?? null,
+      elements: document.querySelectorAll('[role=log] :is(script, img[src="x"], svg[onload], iframe, object)').length,
+      links: [...document.querySelectorAll('[role=log] a[href]')].map((link) => link.protocol).filter((protocol) => !/^https?:$|^mailto:$/.test(protocol)),
+    }));
+    assert.deepEqual(harm, { harmed: null, elements: 0, links: [] });
+  }
+  const shown = await jun.bodies();
+  assert.ok(shown.includes(TEXTS[0]) && shown.includes(TEXTS[1]), `the markup is not shown as text: ${JSON.stringify(shown)}`);
+});
+
+scenario('a link opens without telling where it came from or taking over the page', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  await mina.say('see https://example.org/a?b=c#d');
+  const link = mina.view.locator('[role=log] a[href="https://example.org/a?b=c#d"]');
+  await link.waitFor();
+  assert.match(await link.getAttribute('rel'), /noopener/);
+  assert.equal(await link.getAttribute('target'), '_blank');
+});
+
+scenario('nicknames that lie or break out are refused with a reason', async (world) => {
+  const { apiDirect } = world.servers;
+  const { ApiUser } = await import('../support/api.mjs');
+  const visitor = new ApiUser(apiDirect);
+  const reasonFor = async (name) => {
+    const error = await refusal(visitor.post('/v1/guests', { name }));
+    assert.equal(error.status, 422, name);
+    assert.equal(error.problem.field, 'name');
+    return error.problem.reason;
+  };
+  assert.equal(await reasonFor('\u202Eanim'), 'forbidden_character');
+  assert.equal(await reasonFor('mi\u0000na'), 'forbidden_character');
+  assert.equal(await reasonFor('a'), 'too_short');
+  assert.equal(await reasonFor('abcdefghijklmnop'), 'too_long');
+  assert.equal(await reasonFor('admin'), 'reserved');
+  assert.equal(await reasonFor('аdmin'), 'reserved');
+  assert.equal(await reasonFor('   '), 'empty');
+});
+
+scenario('a nickname of markup is shown as text', async (world) => {
+  const room = await world.room();
+  const name = '<b>x</b>';
+  const mina = await world.guest(name, room);
+  const jun = await world.guest('jun', room);
+  await mina.say('who am I?');
+  await jun.sees('who am I?');
+  assert.match(await jun.row('who am I').innerText(), /<b>x<\/b>/);
+});
+
+scenario('4,000 characters are a message, 4,001 and a NUL are refused with a reason', async (world) => {
+  const mina = await world.apiGuest('mina');
+  const room = await mina.createRoom('Limits');
+  await mina.send(room, '가'.repeat(4_000));
+  const tooLong = await refusal(mina.send(room, '가'.repeat(4_001)));
+  assert.deepEqual([tooLong.status, tooLong.problem.field, tooLong.problem.reason], [422, 'body', 'too_long']);
+  const control = await refusal(mina.send(room, 'a\u0000b'));
+  assert.deepEqual([control.status, control.problem.field, control.problem.reason], [422, 'body', 'forbidden_character']);
+  const override = await refusal(mina.send(room, 'a\u202Eb'));
+  assert.deepEqual([override.status, override.problem.reason], [422, 'forbidden_character']);
+});
+
+scenario('a person who writes 4,001 characters is told and loses nothing', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  const long = 'x'.repeat(4_001);
+  await mina.at('composer').fill(long);
+  await mina.at('composer').press('Enter');
+  await mina.at('refusal').or(mina.view.locator('[role=alert], [data-state=failed]')).filter({ visible: true }).first().waitFor();
+  const kept = (await mina.at('composer').inputValue()) === long || (await mina.rows()).some((row) => row.body === long);
+  assert.ok(kept, 'the text is gone');
+});
+
+scenario('a name that looks like another one in the room is not that one', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  const other = await world.guest('rnina', room);
+  await mina.say('I am mina');
+  await other.say('me too');
+  await mina.sees('me too');
+  const [first, second] = await (await world.apiGuest('reader')).history(room);
+  assert.notEqual(first.author.id, second.author.id);
+  assert.notEqual(first.author.name, second.author.name);
+});
+
+scenario('a body that was sent under one id cannot be exchanged for another', async (world) => {
+  const mina = await world.apiGuest('mina');
+  const room = await mina.createRoom('Retries');
+  const id = uuid7();
+  const sent = await mina.send(room, 'once', id);
+  const again = await mina.send(room, 'once', id);
+  assert.equal(again.id, sent.id);
+  assert.equal(again.duplicate, true);
+  const changed = await refusal(mina.send(room, 'twice', id));
+  assert.deepEqual([changed.status, changed.problem.code], [409, 'conflict']);
+  assert.equal((await mina.history(room)).length, 1);
+});

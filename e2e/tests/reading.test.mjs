@@ -1,0 +1,119 @@
+// Reading: scrolling back, keeping one's place, and what came while one was away.
+
+import assert from 'node:assert/strict';
+
+import { until } from '../support/until.mjs';
+import { world } from '../support/world.mjs';
+
+const { scenario } = world('reading');
+const MESSAGES = 240;
+
+async function roomWithHistory(world) {
+  const host = await world.apiGuest('historian');
+  const room = await host.createRoom('A long story');
+  for (let n = 1; n <= MESSAGES; n += 1) await host.send(room, `line ${n}`);
+  return { host, room };
+}
+
+/** Where the row stands in the viewport, in CSS pixels. */
+const topOf = (person, body) => person.row(body).evaluate((row) => row.getBoundingClientRect().top);
+
+const scrollTo = (person, where) => person.page.evaluate((where) => {
+  const row = document.querySelector('[role=log] [data-testid=message]');
+  let box = row.parentElement;
+  while (!(box.scrollHeight > box.clientHeight && /auto|scroll/.test(getComputedStyle(box).overflowY))) box = box.parentElement;
+  box.scrollTop = where === 'top' ? 0 : where === 'end' ? box.scrollHeight : box.scrollTop + where;
+}, where);
+
+/** The text of the first row that is wholly in view. */
+const firstInView = (person) => person.page.evaluate(() => {
+  const top = document.querySelector('[role=log]').getBoundingClientRect().top;
+  const rows = [...document.querySelectorAll('[role=log] [data-testid=message]')];
+  return rows.find((row) => row.getBoundingClientRect().top >= top)?.querySelector('[data-testid=body]').innerText.trim();
+});
+
+scenario('scrolling back reaches the first message and never shows more rows than a page can bear', async (world) => {
+  const { room } = await roomWithHistory(world);
+  const mina = await world.guest('mina', room);
+  await mina.sees(`line ${MESSAGES}`);
+  await until(async () => {
+    await scrollTo(mina, 'top');
+    const rows = await mina.rows();
+    assert.ok(rows.length <= 200, `${rows.length} rows are in the page`);
+    await mina.seesEachMessageOnce();
+    return rows[0]?.body === 'line 1';
+  }, async () => `mina reaches the first line; the first is ${JSON.stringify((await mina.rows())[0])}`);
+});
+
+scenario('a reader who scrolled up keeps their place while messages arrive', async (world) => {
+  const { host, room } = await roomWithHistory(world);
+  const mina = await world.guest('mina', room);
+  await mina.sees(`line ${MESSAGES}`);
+  await scrollTo(mina, -900);
+  const reading = await until(() => firstInView(mina), 'a row is in view');
+  await mina.at('new-messages').waitFor({ state: 'hidden' });
+  const before = await topOf(mina, exactly(reading));
+  for (let n = 1; n <= 5; n += 1) await host.send(room, `news ${n}`);
+  await mina.at('new-messages').waitFor({ state: 'visible' });
+  await until(async () => /5/.test(await mina.at('new-messages').innerText()), 'the pill counts five');
+  const after = await topOf(mina, exactly(reading));
+  assert.ok(Math.abs(after - before) <= 1, `the place moved by ${after - before} px`);
+  await mina.at('new-messages').click();
+  await until(async () => isInView(mina, 'news 5'), 'the pill leads to the newest');
+});
+
+scenario('older messages are put in above without moving what is read', async (world) => {
+  const { room } = await roomWithHistory(world);
+  const mina = await world.guest('mina', room);
+  await mina.sees(`line ${MESSAGES}`);
+  const first = (await mina.rows())[0].body;
+  await scrollTo(mina, 'top');
+  const before = await topOf(mina, exactly(first));
+  await until(async () => (await mina.rows())[0].body !== first, 'older messages are there');
+  const after = await topOf(mina, exactly(first));
+  assert.ok(after >= before - 1, 'the reader was thrown upwards');
+  const reading = await firstInView(mina);
+  assert.equal(reading, first, 'the reader was thrown to other messages');
+});
+
+scenario('a reader at the end follows', async (world) => {
+  const { host, room } = await roomWithHistory(world);
+  const mina = await world.guest('mina', room);
+  await mina.sees(`line ${MESSAGES}`);
+  for (let n = 1; n <= 20; n += 1) await host.send(room, `news ${n}`);
+  await mina.sees('news 20');
+  await until(() => isInView(mina, 'news 20'), 'the newest message is in view');
+});
+
+scenario('what came during an absence is below a divider', async (world) => {
+  const room = await world.room();
+  const jun = await world.guest('jun', room);
+  const mina = await world.guest('mina', room);
+  await jun.say('before');
+  await mina.sees('before');
+  await mina.page.bringToFront();
+  await mina.open('/');
+  await jun.say('meanwhile');
+  await jun.sees('meanwhile');
+  await mina.openRoom(room);
+  await mina.sees('meanwhile');
+  await mina.at('unread-divider').waitFor();
+  const order = await mina.page.evaluate(() => {
+    const divider = document.querySelector('[data-testid=unread-divider]');
+    const unread = [...document.querySelectorAll('[data-testid=message]')].at(-1);
+    return Boolean(divider.compareDocumentPosition(unread) & Node.DOCUMENT_POSITION_FOLLOWING);
+  });
+  assert.ok(order, 'the divider is above what was not read');
+});
+
+function exactly(body) {
+  return new RegExp(`^\\s*${body}\\s*$`);
+}
+
+function isInView(person, body) {
+  return person.row(body).evaluate((row) => {
+    const box = row.getBoundingClientRect();
+    const log = document.querySelector('[role=log]').getBoundingClientRect();
+    return box.bottom <= Math.min(log.bottom, innerHeight) + 1 && box.top >= log.top - 1;
+  });
+}
