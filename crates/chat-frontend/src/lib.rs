@@ -4,6 +4,9 @@
 //! [`pages::room`]. What the screen shows is computed by plain Rust in [`state`]; [`api`] talks to
 //! the browser and the network; [`ui`] only shows. The server is in `server`.
 
+// The type of a view is the nesting of its elements.
+#![recursion_limit = "512"]
+
 pub mod api;
 #[cfg(any(feature = "ssr", feature = "app"))]
 pub mod app;

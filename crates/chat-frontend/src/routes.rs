@@ -4,12 +4,22 @@ use chat_types::id::{InviteCode, RoomId};
 
 /// The lobby.
 pub const LOBBY: &str = "/";
-/// Signing in and registering.
+/// Signing in.
 pub const SIGN_IN: &str = "/sign-in";
+/// Making an account.
+pub const REGISTER: &str = "/register";
 /// Language, theme, account.
 pub const SETTINGS: &str = "/settings";
 /// Accepts an invite. The code is in the fragment, which no server and no log sees.
 pub const INVITE: &str = "/invite";
+
+/// In the query of signing in: the room to come back to.
+pub const ROOM_PARAM: &str = "room";
+
+/// Signing in, and back to a room.
+pub fn sign_in_for(room: RoomId) -> String {
+    format!("{SIGN_IN}?{ROOM_PARAM}={room}")
+}
 
 /// The page of a room.
 pub fn room(id: RoomId) -> String {

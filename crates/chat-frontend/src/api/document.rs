@@ -1,6 +1,6 @@
 //! What the page was delivered with.
 
-use leptos::prelude::document;
+use leptos::prelude::{document, window};
 
 use crate::config::{API_BASE_META, API_BASE_URL};
 
@@ -18,4 +18,22 @@ pub fn api_base() -> String {
         .and_then(|meta| meta.get_attribute("content"))
         .filter(|base| !base.is_empty())
         .unwrap_or_else(|| API_BASE_URL.to_owned())
+}
+
+/// Sets or removes an attribute of the document's element.
+pub fn set_attribute(name: &str, value: Option<&str>) {
+    let Some(root) = document().document_element() else {
+        return;
+    };
+    // Both fail only for names that no attribute can have.
+    let _ = match value {
+        Some(value) => root.set_attribute(name, value),
+        None => root.remove_attribute(name),
+    };
+}
+
+/// What follows the `#` of the address.
+pub fn fragment() -> Option<String> {
+    let hash = window().location().hash().ok()?;
+    hash.strip_prefix('#').map(str::to_owned)
 }

@@ -76,6 +76,8 @@ texts! {
     YourRooms { "내 방" "Your rooms" }
     Rooms { "방" "Rooms" }
     DirectMessages { "다이렉트 메시지" "Direct messages" }
+    DirectMessage { "다이렉트 메시지" "Direct message" }
+    NoDirects { "방의 사람들 목록에서 이름을 누르면 일대일로 이야기할 수 있어요." "Pick a name among the people of a room to talk one to one." }
     OpenRooms { "열린 방" "Open rooms" }
     NoRoomsTitle { "아직 열린 방이 없어요" "No open rooms yet" }
     NoRoomsText {

@@ -2,11 +2,31 @@
 
 use leptos::prelude::*;
 
-use crate::i18n::{Key, tr};
+use crate::i18n::{Key, text, tr, use_lang};
 use crate::routes;
+use crate::ui::empty::Empty;
+use crate::ui::icons::IconName;
+use crate::ui::topbar::Topbar;
 
 /// Says so, and shows the way back.
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
-    view! { <main class="page"><p>{tr(Key::NoSuchSite)}</p><a href=routes::LOBBY>"Sarangbang"</a></main> }
+    let lang = use_lang();
+    let words = move |key| Signal::derive(move || text(lang.get(), key).to_owned());
+    view! {
+        <div class="app__frame app__frame--plain">
+            <main class="app__main" id="content">
+                <div class="app__page">
+                    <Topbar/>
+                    <Empty
+                        icon=IconName::Page
+                        title=words(Key::NotFoundTitle)
+                        text=words(Key::NotFoundText)
+                    >
+                        <a class="button button--primary" href=routes::LOBBY>{tr(Key::ToLobby)}</a>
+                    </Empty>
+                </div>
+            </main>
+        </div>
+    }
 }

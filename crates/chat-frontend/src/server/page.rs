@@ -30,6 +30,7 @@ pub async fn app(
     let known = [
         routes::LOBBY,
         routes::SIGN_IN,
+        routes::REGISTER,
         routes::SETTINGS,
         routes::INVITE,
     ];

@@ -1,0 +1,183 @@
+//! Joining as a guest: a name is offered, one click takes it.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::api::http::ApiError;
+use crate::i18n::{Key, tr, use_lang};
+use crate::state::session::{Session, use_session};
+use crate::test_ids;
+use crate::ui::avatar::AvatarPreview;
+use crate::ui::icons::{Icon, IconName};
+use crate::ui::notice::in_words;
+
+/// What a visitor is about to join with.
+#[derive(Clone, Copy)]
+struct Joining {
+    session: Session,
+    name: RwSignal<String>,
+    error: RwSignal<Option<ApiError>>,
+    pending: RwSignal<bool>,
+}
+
+impl Joining {
+    fn new() -> Self {
+        Self {
+            session: use_session(),
+            name: RwSignal::new(String::new()),
+            error: RwSignal::new(None),
+            pending: RwSignal::new(false),
+        }
+    }
+
+    /// Offers a name, unless the visitor has typed one meanwhile.
+    async fn offer(self) {
+        if let Ok(offered) = self.session.offer_name().await {
+            // Gone with its page: nobody needs a name there any more.
+            let _ = self.name.try_update(|name| {
+                if name.is_empty() {
+                    *name = offered;
+                }
+            });
+        }
+    }
+
+    async fn offer_another(self) {
+        match self.session.offer_name().await {
+            Ok(offered) => {
+                self.name.try_set(offered);
+                self.error.try_set(None);
+            }
+            Err(error) => {
+                self.error.try_set(Some(error));
+            }
+        }
+    }
+
+    async fn join(self) {
+        if self.pending.get_untracked() {
+            return;
+        }
+        self.pending.set(true);
+        self.error.set(None);
+        let joined = self.session.join(self.name.get_untracked()).await;
+        self.pending.try_set(false);
+        if let Err(error) = joined {
+            self.error.try_set(Some(error));
+        }
+    }
+}
+
+/// The form with which a visitor joins.
+#[component]
+pub fn JoinForm(
+    /// The bar in the place of a room's composer, instead of the lobby's card.
+    #[prop(optional)]
+    bar: bool,
+) -> impl IntoView {
+    let joining = Joining::new();
+    let lang = use_lang();
+    Effect::new(move |_| {
+        if joining.session.restored().get() && joining.session.user().get_untracked().is_none() {
+            spawn_local(joining.offer());
+        }
+    });
+    let error = Memo::new(move |_| {
+        let error = joining.error.get()?;
+        Some(in_words(lang.get(), &error))
+    });
+    let join = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        spawn_local(joining.join());
+    };
+    if bar {
+        view! {
+            <form class="join-bar" on:submit=join>
+                {move || match error.get() {
+                    Some(words) => {
+                        view! { <p class="join-bar__text join-bar__text--error" role="alert">{words}</p> }
+                            .into_any()
+                    }
+                    None => view! { <p class="join-bar__text">{tr(Key::JoinInvitation)}</p> }.into_any(),
+                }}
+                <NameInput joining/>
+                <JoinButton joining label=Key::Join/>
+            </form>
+        }
+        .into_any()
+    } else {
+        view! {
+            <form class="join-card" on:submit=join>
+                <div class="join-card__who">
+                    <AvatarPreview name=joining.name/>
+                    <div class="field">
+                        <label class="field__label" for="join-name">{tr(Key::Nickname)}</label>
+                        <NameInput joining/>
+                    </div>
+                </div>
+                {move || {
+                    error.get().map(|words| {
+                        view! {
+                            <p class="field__error" role="alert">
+                                <Icon name=IconName::Alert small=true/>
+                                {words}
+                            </p>
+                        }
+                    })
+                }}
+                <JoinButton joining label=Key::JoinAsGuest/>
+            </form>
+        }
+        .into_any()
+    }
+}
+
+/// The name, with the offer of another one.
+#[component]
+fn NameInput(
+    /// What is about to be joined with.
+    joining: Joining,
+) -> impl IntoView {
+    view! {
+        <div class="join-bar__name">
+            <input
+                class="input"
+                id="join-name"
+                data-testid=test_ids::JOIN_NAME
+                autocomplete="nickname"
+                spellcheck="false"
+                aria-label=tr(Key::Nickname)
+                aria-invalid=move || joining.error.with(Option::is_some).then_some("true")
+                bind:value=joining.name
+            />
+            <button
+                class="icon-button join-bar__shuffle"
+                type="button"
+                aria-label=tr(Key::SuggestName)
+                on:click=move |_| spawn_local(joining.offer_another())
+            >
+                <Icon name=IconName::Shuffle/>
+            </button>
+        </div>
+    }
+}
+
+/// Joins. It waits until the page is alive, so that no click is lost.
+#[component]
+fn JoinButton(
+    /// What is about to be joined with.
+    joining: Joining,
+    /// What it says.
+    label: Key,
+) -> impl IntoView {
+    view! {
+        <button
+            class="button button--primary button--wide"
+            data-testid=test_ids::JOIN
+            disabled=move || !joining.session.restored().get()
+            aria-busy=move || joining.pending.get().then_some("true")
+        >
+            {tr(label)}
+        </button>
+    }
+}
