@@ -53,6 +53,17 @@ pub enum Access {
     User,
 }
 
+impl Access {
+    /// The word for documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anyone => "anyone",
+            Self::Visitor => "visitor",
+            Self::User => "user",
+        }
+    }
+}
+
 /// One endpoint. `Query` and `Body` are [`Empty`] where there is none.
 pub trait Endpoint {
     /// The operation's id in the API document and the name of its handler.
@@ -71,6 +82,28 @@ pub trait Endpoint {
     type Body: Serialize + DeserializeOwned;
     /// The body of a successful answer, which is 200 or, for what was made, 201.
     type Response: Serialize + DeserializeOwned;
+}
+
+/// One endpoint with the schemas of its types, for documents made from them.
+#[cfg(feature = "schema")]
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// [`Endpoint::OPERATION`].
+    pub operation: &'static str,
+    /// [`Endpoint::SUMMARY`].
+    pub summary: &'static str,
+    /// [`Endpoint::METHOD`].
+    pub method: Method,
+    /// [`Endpoint::PATH`].
+    pub path: &'static str,
+    /// [`Endpoint::ACCESS`].
+    pub access: Access,
+    /// The schema of [`Endpoint::Query`].
+    pub query: schemars::Schema,
+    /// The schema of [`Endpoint::Body`].
+    pub body: schemars::Schema,
+    /// The schema of [`Endpoint::Response`].
+    pub response: schemars::Schema,
 }
 
 macro_rules! endpoints {
@@ -95,6 +128,21 @@ macro_rules! endpoints {
 
         /// Every endpoint's operation, method and path, in the order of the document.
         pub const ALL: &[(&str, Method, &str)] = &[$(($operation, Method::$method, $path)),*];
+
+        /// Every endpoint with the schemas of its types, in the order of the document.
+        #[cfg(feature = "schema")]
+        pub fn described(generator: &mut schemars::SchemaGenerator) -> Vec<Described> {
+            vec![$(Described {
+                operation: $operation,
+                summary: $summary,
+                method: Method::$method,
+                path: $path,
+                access: Access::$access,
+                query: generator.subschema_for::<$query>(),
+                body: generator.subschema_for::<$body>(),
+                response: generator.subschema_for::<$response>(),
+            }),*]
+        }
     };
 }
 

@@ -19,6 +19,8 @@ pub mod limits;
 pub mod number;
 pub mod problem;
 pub mod room;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod text;
 pub mod time;
 pub mod ws;

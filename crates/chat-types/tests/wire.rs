@@ -1,0 +1,16 @@
+//! The promise of the wire: frozen fixtures, unknown things at every level, round trips.
+
+mod support;
+
+#[path = "wire/decoding.rs"]
+mod decoding;
+#[path = "wire/files.rs"]
+mod files;
+#[path = "wire/fixtures.rs"]
+mod fixtures;
+#[path = "wire/mutations.rs"]
+mod mutations;
+#[path = "wire/strategies.rs"]
+mod strategies;
+#[path = "wire/walk.rs"]
+mod walk;
