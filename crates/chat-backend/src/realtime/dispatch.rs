@@ -1,0 +1,295 @@
+//! One command, one operation, one outcome. This is the table of what a socket can do.
+
+use chat_store::{Cursor, Snapshot, Start};
+use chat_types::id::{ConnectionId, Epoch, Number, RequestId, RoomId, Seq};
+use chat_types::limits::{REPLAY, SYNC_PAGE, TAIL};
+use chat_types::problem::ErrorCode;
+use chat_types::room::{React, SendMessage, Sent};
+use chat_types::ws::{self, Command, ServerDoc, Subbed};
+
+use super::codec::{Doc, encode};
+use crate::auth::{self, Caller};
+use crate::error::ApiError;
+use crate::state::AppState;
+use crate::{messages, reads, rooms};
+
+/// On whose behalf, and over which connection.
+pub(super) struct Context {
+    pub(super) state: AppState,
+    pub(super) caller: Option<Caller>,
+    pub(super) connection: ConnectionId,
+}
+
+/// What a command came to; the connection acts on it.
+pub(super) enum Outcome {
+    /// Nothing is to be said.
+    Silent,
+    /// The answer.
+    Reply(Doc),
+    /// The room is followed after `head`, once `doc` is sent.
+    Subscribed {
+        id: RequestId,
+        room: RoomId,
+        epoch: Epoch,
+        head: Seq,
+        doc: Doc,
+    },
+    /// The room may not be followed.
+    NotSubscribed { room: RoomId, doc: Doc },
+    /// The reader knows everything up to `upto`, once `doc` is sent.
+    Synced { room: RoomId, upto: Seq, doc: Doc },
+    /// A token was accepted.
+    Authenticated { id: RequestId, caller: Caller },
+    /// What the store says of the connection's rights.
+    Rechecked {
+        caller: Result<Option<Caller>, ApiError>,
+        lost: Vec<RoomId>,
+    },
+}
+
+/// Runs a command to its end.
+pub(super) async fn run(context: Context, command: Command) -> Outcome {
+    let id = command.request_id();
+    let result = match command {
+        Command::Sub {
+            id,
+            room,
+            epoch,
+            since,
+            tail,
+        } => {
+            let cursor = epoch.zip(since);
+            let cursor = cursor.map(|(epoch, since)| Cursor { epoch, since });
+            return match subscribe(&context, id, room, cursor, tail).await {
+                Ok(subscribed) => subscribed,
+                Err(error) => Outcome::NotSubscribed {
+                    room,
+                    doc: refuse(Some(id), &error),
+                },
+            };
+        }
+        Command::Sync {
+            id,
+            room,
+            after,
+            limit,
+        } => sync(&context, id, room, after, limit).await,
+        Command::Auth { id, token } => authenticate(&context, id, &token).await,
+        Command::Read { room, number } => {
+            // Not answered: a read position that was not stored moves with the next one.
+            let _ = read(&context, room, number).await;
+            return Outcome::Silent;
+        }
+        command => match context.caller.as_ref() {
+            Some(caller) => change(&context.state, caller, command).await,
+            None => Err(ApiError::new(ErrorCode::Unauthorized).detail("a visitor only reads")),
+        },
+    };
+    result.unwrap_or_else(|error| Outcome::Reply(refuse(id, &error)))
+}
+
+/// Commands that change a room.
+async fn change(state: &AppState, caller: &Caller, command: Command) -> Result<Outcome, ApiError> {
+    match command {
+        Command::Send {
+            id,
+            room,
+            client_id,
+            body,
+            reply_to,
+        } => {
+            let message = SendMessage {
+                client_id,
+                body,
+                reply_to,
+            };
+            let sent = messages::send(state, caller, room, message).await?;
+            Ok(sent_reply(id, sent))
+        }
+        Command::Edit {
+            id,
+            room,
+            message_id,
+            body,
+        } => messages::edit(state, caller, room, message_id, body)
+            .await
+            .map(|seq| changed_reply(id, seq)),
+        Command::Delete {
+            id,
+            room,
+            message_id,
+        } => messages::delete(state, caller, room, message_id)
+            .await
+            .map(|seq| changed_reply(id, seq)),
+        Command::React {
+            id,
+            room,
+            message_id,
+            emoji,
+            on,
+        } => messages::react(state, caller, room, message_id, React { emoji, on })
+            .await
+            .map(|seq| changed_reply(id, seq)),
+        Command::Pin {
+            id,
+            room,
+            message_id,
+            on,
+        } => messages::pin(state, caller, room, message_id, on)
+            .await
+            .map(|seq| changed_reply(id, seq)),
+        _ => Err(ApiError::new(ErrorCode::Malformed).detail("not a command of this place")),
+    }
+}
+
+/// Looks up again what the connection may do, in case a notice was lost.
+pub(super) async fn recheck(context: Context, followed: Vec<RoomId>) -> Outcome {
+    let caller = match &context.caller {
+        Some(caller) => match auth::check_live(&context.state, caller).await {
+            Ok(caller) => Some(caller),
+            Err(error) => {
+                return Outcome::Rechecked {
+                    caller: Err(error),
+                    lost: Vec::new(),
+                };
+            }
+        },
+        None => None,
+    };
+    let mut lost = Vec::new();
+    for room in followed {
+        let answer = rooms::may_read(&context.state, caller.as_ref(), room).await;
+        if answer.is_err_and(|error| !error.code.retry()) {
+            lost.push(room);
+        }
+    }
+    Outcome::Rechecked {
+        caller: Ok(caller),
+        lost,
+    }
+}
+
+/// The `err` for a refusal.
+pub(super) fn refuse(id: Option<RequestId>, error: &ApiError) -> Doc {
+    encode(&ServerDoc::Err(error.to_ws(id)))
+}
+
+/// The `ok` of a command that yields nothing.
+pub(super) fn ok(id: RequestId) -> Doc {
+    encode(&ServerDoc::Ok(ws::Ok {
+        id,
+        seq: None,
+        sent: None,
+    }))
+}
+
+fn changed_reply(id: RequestId, seq: Seq) -> Outcome {
+    Outcome::Reply(encode(&ServerDoc::Ok(ws::Ok {
+        id,
+        seq: Some(seq),
+        sent: None,
+    })))
+}
+
+fn sent_reply(id: RequestId, sent: Sent) -> Outcome {
+    Outcome::Reply(encode(&ServerDoc::Ok(ws::Ok {
+        id,
+        seq: Some(sent.seq),
+        sent: Some(sent),
+    })))
+}
+
+async fn subscribe(
+    context: &Context,
+    id: RequestId,
+    room: RoomId,
+    cursor: Option<Cursor>,
+    tail: u32,
+) -> Result<Outcome, ApiError> {
+    if tail > TAIL {
+        return Err(ApiError::invalid_value("tail", "at most 100"));
+    }
+    rooms::may_read(&context.state, context.caller.as_ref(), room).await?;
+    let viewer = context.caller.as_ref().map(|caller| caller.user.id);
+    let store = &context.state.store;
+    let snapshot = store.snapshot(room, viewer, cursor, tail, REPLAY).await?;
+    let snapshot = snapshot.ok_or(ApiError::new(ErrorCode::NotFound))?;
+    let (epoch, head) = (snapshot.record.epoch.clone(), snapshot.record.head);
+    let doc = encode(&ServerDoc::Subbed(Box::new(subbed(id, snapshot))));
+    Ok(Outcome::Subscribed {
+        id,
+        room,
+        epoch,
+        head,
+        doc,
+    })
+}
+
+fn subbed(id: RequestId, snapshot: Snapshot) -> Subbed {
+    let (recovered, changes, messages, more_before) = match snapshot.start {
+        Start::Resumed(changes) => (true, changes, Vec::new(), false),
+        Start::Fresh {
+            messages,
+            more_before,
+        } => (false, Vec::new(), messages, more_before),
+    };
+    Subbed {
+        id,
+        room: snapshot.record.room,
+        epoch: snapshot.record.epoch,
+        head: snapshot.record.head,
+        recovered,
+        changes,
+        messages,
+        more_before,
+        last_number: snapshot.record.last_number,
+        read: snapshot.read,
+        me: snapshot.me,
+        members: snapshot.members,
+    }
+}
+
+async fn sync(
+    context: &Context,
+    id: RequestId,
+    room: RoomId,
+    after: Seq,
+    limit: u32,
+) -> Result<Outcome, ApiError> {
+    if !(1..=SYNC_PAGE).contains(&limit) {
+        return Err(ApiError::invalid_value("limit", "1 to 100"));
+    }
+    rooms::may_read(&context.state, context.caller.as_ref(), room).await?;
+    let viewer = context.caller.as_ref().map(|caller| caller.user.id);
+    let store = &context.state.store;
+    let page = store.changes_after(room, viewer, after, limit).await?;
+    let upto = page.upto;
+    let doc = encode(&ServerDoc::Page(ws::Page {
+        id,
+        room,
+        epoch: page.epoch,
+        changes: page.changes,
+        upto,
+        head: page.head,
+        more: page.more,
+    }));
+    Ok(Outcome::Synced { room, upto, doc })
+}
+
+async fn authenticate(context: &Context, id: RequestId, token: &str) -> Result<Outcome, ApiError> {
+    let caller = auth::verify(&context.state, token).await?;
+    if let Some(before) = &context.caller
+        && before.user.id != caller.user.id
+    {
+        let forbidden = ApiError::new(ErrorCode::Forbidden);
+        return Err(forbidden.detail("the connection belongs to another user"));
+    }
+    Ok(Outcome::Authenticated { id, caller })
+}
+
+async fn read(context: &Context, room: RoomId, number: Number) -> Result<Number, ApiError> {
+    let caller = context.caller.as_ref();
+    let caller = caller.ok_or(ApiError::new(ErrorCode::Unauthorized))?;
+    let from = Some(context.connection);
+    reads::mark_read(&context.state, caller, room, number, from).await
+}

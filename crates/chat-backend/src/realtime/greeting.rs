@@ -1,0 +1,134 @@
+//! The first seconds of a socket: nobody yet, until its `hello` is accepted.
+
+use chat_types::close::CloseCode;
+use chat_types::id::RequestId;
+use chat_types::problem::ErrorCode;
+use chat_types::ws::{Command, ServerDoc, Welcome};
+use tokio::time::{Instant, timeout_at};
+
+use super::codec::{self, Doc, Received, encode};
+use super::connection::End;
+use super::dispatch::refuse;
+use super::hub::Registration;
+use super::mailbox::Order;
+use super::wire::{Incoming, Wire};
+use crate::auth::{self, Caller};
+use crate::error::ApiError;
+use crate::state::AppState;
+use crate::{OLDEST_CLIENT, VERSION};
+
+/// Bytes of a frame before the `hello` is accepted.
+const GREETING_BYTES: usize = 4 * 1024;
+
+/// A connection that has said hello.
+pub(super) struct Greeted {
+    pub(super) caller: Option<Caller>,
+    pub(super) welcome: Doc,
+    /// What came in the same frame after the `hello`.
+    pub(super) rest: Vec<Received>,
+}
+
+/// Waits for a `hello` that can be accepted.
+pub(super) async fn greet(
+    state: &AppState,
+    wire: &mut Wire,
+    registration: &Registration,
+) -> Result<Greeted, End> {
+    let deadline = Instant::now() + state.hub.settings().hello;
+    let greeting = async {
+        loop {
+            let text = first_frame(wire, registration).await?;
+            let received =
+                codec::decode(&text).map_err(|_| End::Close(CloseCode::ProtocolViolation, None))?;
+            let mut received = received.into_iter();
+            let Some(Received::Command(Command::Hello { id, token, .. })) = received.next() else {
+                return Err(End::Close(CloseCode::ProtocolViolation, None));
+            };
+            let caller = match token {
+                Some(token) => auth::verify(state, &token).await.map(Some),
+                None => Ok(None),
+            };
+            match caller {
+                Ok(caller) => return welcome(state, registration, id, caller, received.collect()),
+                Err(error) => refuse_all(wire, id, &error, received).await?,
+            }
+        }
+    };
+    timeout_at(deadline, greeting)
+        .await
+        .unwrap_or(Err(End::Close(CloseCode::HelloTimeout, None)))
+}
+
+async fn first_frame(wire: &mut Wire, registration: &Registration) -> Result<Doc, End> {
+    loop {
+        tokio::select! {
+            incoming = wire.receive() => match incoming {
+                Incoming::Text(text) if text.len() > GREETING_BYTES => {
+                    return Err(End::Close(CloseCode::TooBig, None));
+                }
+                Incoming::Text(text) => return Ok(text),
+                Incoming::Binary(_) => return Err(End::Close(CloseCode::ProtocolViolation, None)),
+                Incoming::Control => {}
+                Incoming::Closed => return Err(End::Gone),
+                Incoming::Broken(code) => return Err(End::Broken(code)),
+            },
+            () = registration.mailbox.woken() => {
+                if let Some(Order::GoAway { retry_ms, .. }) = registration.mailbox.next_order() {
+                    return Err(End::Close(CloseCode::ServiceRestart, Some(retry_ms)));
+                }
+            }
+        }
+    }
+}
+
+/// A `hello` that is refused takes what came with it along.
+async fn refuse_all(
+    wire: &mut Wire,
+    hello: RequestId,
+    error: &ApiError,
+    rest: impl Iterator<Item = Received>,
+) -> Result<(), End> {
+    let mut frame = codec::Frame::default();
+    frame.push(refuse(Some(hello), error));
+    let unauthorized = ApiError::new(ErrorCode::Unauthorized);
+    for received in rest {
+        if let Received::Command(command) = received
+            && let Some(id) = command.request_id()
+        {
+            frame.push(refuse(Some(id), &unauthorized));
+        }
+    }
+    match frame.into_text() {
+        Some(text) => wire.send_text(text).await.map_err(End::from),
+        None => Ok(()),
+    }
+}
+
+fn welcome(
+    state: &AppState,
+    registration: &Registration,
+    id: RequestId,
+    caller: Option<Caller>,
+    rest: Vec<Received>,
+) -> Result<Greeted, End> {
+    if let Some(caller) = &caller {
+        registration.identify(caller).map_err(End::from)?;
+    }
+    let settings = state.hub.settings();
+    let welcome = encode(&ServerDoc::Welcome(Box::new(Welcome {
+        id,
+        connection: registration.mailbox.id,
+        user: caller.as_ref().map(|caller| caller.user.clone()),
+        caps: Vec::new(),
+        server: VERSION.to_owned(),
+        oldest_client: OLDEST_CLIENT.to_owned(),
+        now: state.clock.now(),
+        limits: state.config.wire_limits(),
+        ping_interval_ms: u64::try_from(settings.ping.as_millis()).unwrap_or(u64::MAX),
+    })));
+    Ok(Greeted {
+        caller,
+        welcome,
+        rest,
+    })
+}

@@ -1,0 +1,388 @@
+//! A room that somebody on this node reads: its ring, its readers and its ephemeral news.
+//!
+//! Everything here happens under one short lock that is never held across an await. Publishing
+//! costs one look at each reader and wakes those who were up to date; what a reader gets is taken
+//! by its own task, from its own place.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chat_types::event::User;
+use chat_types::id::{ConnectionId, Epoch, RoomId, Seq, UserId};
+use chat_types::ws::{Ephemeral, ServerDoc, UnsubReason};
+use tokio::time::Instant;
+
+use super::codec::{Doc, Frame, encode};
+use super::mailbox::{Mailbox, Order};
+use super::presence::Presence;
+use super::ring::{Budget, Next, Ring};
+
+/// One user's typing is told once in this time per room.
+const TYPING_EVERY: Duration = Duration::from_secs(3);
+/// Readers forget typing after this time, and so does the room.
+const TYPING_LASTS: Duration = Duration::from_secs(5);
+/// Users whose typing is told at once.
+const TYPING_USERS: usize = 16;
+/// Above this number of readers nobody is told who types: each telling is a write per reader.
+const TYPING_READERS: usize = 500;
+/// Places that a repair fills one by one; a wider gap sends readers to the store.
+const FILLED_PLACES: u64 = 500;
+
+struct Reader {
+    mailbox: Arc<Mailbox>,
+    viewer: Option<UserId>,
+    present: bool,
+    told: bool,
+}
+
+struct Typing {
+    version: u64,
+    user: UserId,
+    doc: Doc,
+    at: Instant,
+}
+
+struct State {
+    room: RoomId,
+    ring: Ring,
+    epoch: Option<Epoch>,
+    /// The newest `seq` that the store is known to have.
+    known: Seq,
+    repairing: bool,
+    readers: HashMap<ConnectionId, Reader>,
+    presence: Presence,
+    presence_due: bool,
+    presence_doc: Option<(u64, Doc)>,
+    typing: Vec<Typing>,
+    version: u64,
+}
+
+/// A room with readers on this node.
+pub(super) struct ActiveRoom {
+    pub(super) id: RoomId,
+    state: Mutex<State>,
+}
+
+/// A reader's place in a room.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// The next event that the reader gets.
+    pub(super) next: Seq,
+    /// The newest ephemeral news that the reader has had.
+    seen: u64,
+    /// The reader fell out and pulls pages: events wait until it has caught up.
+    pub(super) paused: bool,
+}
+
+impl Place {
+    pub(super) const fn after(head: Seq) -> Self {
+        Self {
+            next: head.next(),
+            seen: 0,
+            paused: false,
+        }
+    }
+}
+
+/// How far a reader came with one frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// There is nothing more for now.
+    All,
+    /// The frame is full.
+    More,
+    /// The reader's place is gone: it has to pull pages.
+    FellOut,
+}
+
+/// What the caller of a change has to start.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Repair {
+    Needed,
+    NotNeeded,
+}
+
+impl ActiveRoom {
+    pub(super) fn new(id: RoomId, budget: Budget) -> Self {
+        Self {
+            id,
+            state: Mutex::new(State {
+                room: id,
+                ring: Ring::new(budget),
+                epoch: None,
+                known: Seq::ZERO,
+                repairing: false,
+                readers: HashMap::new(),
+                presence: Presence::default(),
+                presence_due: false,
+                presence_doc: None,
+                typing: Vec::new(),
+                version: 0,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a reader, before the snapshot is read from which it will start, so that nothing between
+    /// the two is lost.
+    pub(super) fn attach(&self, mailbox: Arc<Mailbox>, viewer: Option<UserId>) {
+        let reader = Reader {
+            viewer,
+            present: false,
+            told: false,
+            mailbox,
+        };
+        self.lock().readers.insert(reader.mailbox.id, reader);
+    }
+
+    /// Removes a reader; true when it was the last one.
+    pub(super) fn detach(&self, id: ConnectionId) -> bool {
+        let mut state = self.lock();
+        if let Some(reader) = state.readers.remove(&id)
+            && reader.present
+        {
+            state.presence.leave(reader.viewer);
+        }
+        state.readers.is_empty()
+    }
+
+    /// Starts a reader after the snapshot: at `head` of the history `epoch`.
+    pub(super) fn start(
+        &self,
+        id: ConnectionId,
+        viewer: Option<&User>,
+        head: Seq,
+        epoch: &Epoch,
+    ) -> (Place, Repair) {
+        let mut state = self.lock();
+        if state.epoch.as_ref() != Some(epoch) {
+            state.change_epoch(Some(id), epoch, head);
+        }
+        if state.ring.anchor(head) {
+            state.tell_readers();
+        }
+        state.known = state.known.max(head);
+        state.show(id, viewer);
+        (Place::after(head), state.begin_repair())
+    }
+
+    /// The reader is somebody else now: a visitor who joined, or a user with another name.
+    pub(super) fn identify(&self, id: ConnectionId, viewer: &User) {
+        let mut state = self.lock();
+        let shown = state.readers.get(&id).filter(|reader| reader.present);
+        if let Some(before) = shown.map(|reader| reader.viewer) {
+            state.presence.leave(before);
+            state.show(id, Some(viewer));
+        }
+    }
+
+    /// Takes an event in and wakes readers.
+    pub(super) fn insert(&self, seq: Seq, doc: Doc) -> Repair {
+        let mut state = self.lock();
+        state.known = state.known.max(seq);
+        if state.ring.insert(seq, doc) {
+            state.tell_readers();
+        }
+        state.begin_repair()
+    }
+
+    /// Learns that the store is at `head`.
+    pub(super) fn note_head(&self, head: Seq) -> Repair {
+        let mut state = self.lock();
+        state.known = state.known.max(head);
+        state.begin_repair()
+    }
+
+    /// After which place a repair has to read; `None` ends the repair.
+    pub(super) fn repair_after(&self) -> Option<Seq> {
+        let mut state = self.lock();
+        if !state.is_behind() || state.readers.is_empty() {
+            state.repairing = false;
+            return None;
+        }
+        state.ring.head()
+    }
+
+    /// Closes a gap with what the store has.
+    pub(super) fn fill(
+        &self,
+        epoch: &Epoch,
+        upto: Seq,
+        found: BTreeMap<Seq, Doc>,
+        filler: impl Fn(Seq) -> Doc,
+    ) {
+        let mut state = self.lock();
+        if state.epoch.as_ref() != Some(epoch) {
+            state.change_epoch(None, epoch, upto);
+            return;
+        }
+        let head = state.ring.head().unwrap_or(upto);
+        if upto.0.saturating_sub(head.0) > FILLED_PLACES {
+            state.ring.reset(upto);
+            state.tell_readers();
+        } else if state.ring.fill(upto, found, filler) {
+            state.tell_readers();
+        }
+    }
+
+    /// Puts what a reader has not had into a frame.
+    pub(super) fn take(
+        &self,
+        id: ConnectionId,
+        place: &mut Place,
+        idle: bool,
+        frame: &mut Frame,
+    ) -> Taken {
+        let mut state = self.lock();
+        if let Some(reader) = state.readers.get_mut(&id) {
+            reader.told = false;
+        }
+        while !place.paused {
+            match state.ring.at(place.next) {
+                Next::Doc(doc) if frame.has_room_for(&doc) => {
+                    frame.push(doc);
+                    place.next = place.next.next();
+                }
+                Next::Doc(_) => return Taken::More,
+                Next::UpToDate => break,
+                Next::FellOut => {
+                    place.paused = true;
+                    return Taken::FellOut;
+                }
+            }
+        }
+        if !idle {
+            state.take_ephemerals(id, place, frame);
+            place.seen = state.version;
+        }
+        Taken::All
+    }
+
+    /// A user is typing. Told at most once in 3 seconds, and in no crowd.
+    pub(super) fn typing(&self, user: &User, now: Instant) {
+        let mut state = self.lock();
+        state.typing.retain(|typing| now - typing.at < TYPING_LASTS);
+        let recent = |typing: &Typing| typing.user == user.id && now - typing.at < TYPING_EVERY;
+        if state.readers.len() > TYPING_READERS
+            || state.typing.len() >= TYPING_USERS
+            || state.typing.iter().any(recent)
+        {
+            return;
+        }
+        state.typing.retain(|typing| typing.user != user.id);
+        state.version += 1;
+        let typing = Typing {
+            version: state.version,
+            user: user.id,
+            doc: encode(&ServerDoc::Eph {
+                room: self.id,
+                data: Ephemeral::Typing { user: user.clone() },
+            }),
+            at: now,
+        };
+        state.typing.push(typing);
+        state.tell_readers();
+    }
+
+    /// For how long to collect changes of presence before telling them; `None` when somebody
+    /// collects already.
+    pub(super) fn collect_presence(&self) -> Option<Duration> {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.presence_due, true) {
+            return None;
+        }
+        Some(state.presence.debounce())
+    }
+
+    /// Tells presence, if it is not what was told last.
+    pub(super) fn tell_presence(&self) {
+        let mut state = self.lock();
+        state.presence_due = false;
+        let doc = encode(&ServerDoc::Eph {
+            room: self.id,
+            data: state.presence.tell(),
+        });
+        state.version += 1;
+        let version = state.version;
+        state.presence_doc = Some((version, doc));
+        state.tell_readers();
+    }
+
+    /// Drops events that every reader within the write time limit has had.
+    pub(super) fn trim(&self, age: Duration, now: Instant) {
+        self.lock().ring.drop_older_than(age, now);
+    }
+
+    /// The newest place in order, for the heads in a ping.
+    pub(super) fn head(&self) -> Option<Seq> {
+        self.lock().ring.head()
+    }
+}
+
+impl State {
+    fn tell_readers(&mut self) {
+        for reader in self.readers.values_mut() {
+            reader.tell(self.room);
+        }
+    }
+
+    fn show(&mut self, id: ConnectionId, viewer: Option<&User>) {
+        let Some(reader) = self.readers.get_mut(&id) else {
+            return;
+        };
+        reader.viewer = viewer.map(|user| user.id);
+        reader.present = true;
+        self.presence.enter(viewer);
+    }
+
+    fn is_behind(&self) -> bool {
+        self.ring.has_gap() || self.ring.head().is_some_and(|head| head < self.known)
+    }
+
+    fn begin_repair(&mut self) -> Repair {
+        if self.repairing || !self.is_behind() {
+            return Repair::NotNeeded;
+        }
+        self.repairing = true;
+        Repair::Needed
+    }
+
+    /// The room has another history: whoever reads the old one starts afresh.
+    fn change_epoch(&mut self, starting: Option<ConnectionId>, epoch: &Epoch, head: Seq) {
+        if self.epoch.is_some() {
+            let others = |reader: &&Reader| Some(reader.mailbox.id) != starting;
+            for reader in self.readers.values().filter(others) {
+                let reset = Order::Unsubscribe(self.room, UnsubReason::EpochReset);
+                reader.mailbox.order(reset);
+            }
+            self.ring.reset(head);
+            self.known = head;
+        }
+        self.epoch = Some(epoch.clone());
+    }
+
+    fn take_ephemerals(&self, id: ConnectionId, place: &Place, frame: &mut Frame) {
+        let viewer = self.readers.get(&id).and_then(|reader| reader.viewer);
+        let presence = self.presence_doc.as_ref().map(|(v, doc)| (*v, doc));
+        let others = self.typing.iter().filter(|t| Some(t.user) != viewer);
+        let typing = others.map(|typing| (typing.version, &typing.doc));
+        for (version, doc) in presence.into_iter().chain(typing) {
+            // Ephemeral news are the first to be dropped: what does not fit is not sent.
+            if version > place.seen && frame.has_room_for(doc) {
+                frame.push(doc.clone());
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn tell(&mut self, room: RoomId) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.mailbox.tell(room);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The times and limits of sockets, each with a name.
+
+use std::time::Duration;
+
+use super::registry::Caps;
+
+/// The times and limits of sockets on this node.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// From the upgrade to a `hello` that is accepted.
+    pub hello: Duration,
+    /// Between pings; each connection deviates by up to 10 %.
+    pub ping: Duration,
+    /// Without a sign of the other side for this long, it is given up.
+    pub dead: Duration,
+    /// A write that stalls this long closes the connection.
+    pub write_stall: Duration,
+    /// How long before its end an access token is asked to be renewed.
+    pub auth_soon: Duration,
+    /// How often the session and the rooms of a connection are looked up again, in case the notice
+    /// of a revocation was lost.
+    pub recheck: Duration,
+    /// The age at which a connection is asked to come back, give or take 20 %.
+    pub age: Duration,
+    /// How often the heads of active rooms are compared with the store's.
+    pub compare_heads: Duration,
+    /// How long an event that came too early waits before the store is asked for those before it.
+    pub gap_wait: Duration,
+    /// Frames per second that a connection may send over time.
+    pub frames_per_second: u32,
+    /// Frames that may come at once.
+    pub frames_burst: u32,
+    /// Rooms that one connection may follow.
+    pub rooms_per_connection: usize,
+    /// Bytes that the rings of all rooms may hold together.
+    pub ring_bytes: usize,
+    /// How many connections there may be.
+    pub caps: Caps,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hello: Duration::from_secs(5),
+            ping: Duration::from_secs(25),
+            dead: Duration::from_mins(1),
+            write_stall: Duration::from_secs(10),
+            auth_soon: Duration::from_mins(1),
+            recheck: Duration::from_mins(1),
+            age: Duration::from_hours(6),
+            compare_heads: Duration::from_secs(5),
+            gap_wait: Duration::from_millis(30),
+            frames_per_second: 20,
+            frames_burst: 40,
+            rooms_per_connection: chat_types::limits::ROOMS_PER_CONNECTION,
+            ring_bytes: 64 * 1024 * 1024,
+            caps: Caps::default(),
+        }
+    }
+}

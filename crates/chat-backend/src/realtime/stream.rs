@@ -1,0 +1,261 @@
+//! `GET /v1/rooms/{room}/stream`: a room's events as server-sent events, for where WebSockets are
+//! blocked. Each event's id is its `seq` and its data the same `ev` document that sockets get.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Extension, Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use chat_types::endpoint::STREAM_PATH;
+use chat_types::id::{RoomId, Seq};
+use chat_types::limits::REPLAY;
+use chat_types::problem::ErrorCode;
+use chat_types::ws::ServerDoc;
+use futures_util::stream::unfold;
+use http::{HeaderMap, header};
+use tokio::time::{Instant, sleep_until};
+
+use super::codec::{Doc, Frame, encode};
+use super::deadlines::{Deadlines, Due};
+use super::hub::{Registration, Subscription};
+use super::mailbox::Order;
+use super::room::Taken;
+use crate::auth::{self, Caller};
+use crate::error::ApiError;
+use crate::extract::{self, client_ip::client_ip};
+use crate::listener::Slot;
+use crate::rooms;
+use crate::state::AppState;
+
+/// When an address with too many streams may try again.
+const RETRY_MS: u64 = 5_000;
+/// A comment that keeps proxies and clients from giving the stream up.
+const HEARTBEAT: &str = ": \n\n";
+
+/// The route of the event stream.
+pub fn routes() -> axum::Router<AppState> {
+    axum::Router::new().route(STREAM_PATH, get(stream))
+}
+
+async fn stream(
+    State(state): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(slot): Extension<Arc<Slot>>,
+    Path(room): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let room = room
+        .parse()
+        .map_err(|_| ApiError::new(ErrorCode::NotFound))?;
+    let caller = match extract::bearer(&headers)? {
+        Some(token) => Some(auth::verify(&state, token).await?),
+        None => None,
+    };
+    let address = client_ip(&headers, peer, state.config.trusted_proxies);
+    let too_many = |_| ApiError::rate_limited(RETRY_MS);
+    let registration = state.hub.admit(address).map_err(too_many)?;
+    if let Some(caller) = &caller {
+        registration.identify(caller).map_err(too_many)?;
+        // A revocation since the first look would not have found this registration.
+        auth::check_live(&state, caller).await?;
+    }
+    let reader = Reader::start(
+        state,
+        registration,
+        slot,
+        room,
+        caller,
+        last_event(&headers),
+    )
+    .await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    let chunks = unfold(reader, |mut reader| async move {
+        let chunk = reader.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(chunk), reader))
+    });
+    Ok((headers, Body::from_stream(chunks)).into_response())
+}
+
+/// An id that this server did not send counts as none: the stream then begins at the head.
+fn last_event(headers: &HeaderMap) -> Option<Seq> {
+    let text = headers.get("last-event-id")?.to_str().ok()?;
+    text.parse().ok().map(Seq)
+}
+
+/// One open stream.
+struct Reader {
+    state: AppState,
+    registration: Registration,
+    _slot: Arc<Slot>,
+    subscription: Subscription,
+    room: RoomId,
+    caller: Option<Caller>,
+    deadlines: Deadlines,
+    /// What was missed since the last event of the stream before.
+    missed: String,
+    ending: bool,
+}
+
+impl Reader {
+    async fn start(
+        state: AppState,
+        registration: Registration,
+        slot: Arc<Slot>,
+        room: RoomId,
+        caller: Option<Caller>,
+        since: Option<Seq>,
+    ) -> Result<Self, ApiError> {
+        let viewer = caller.as_ref().map(|caller| &caller.user);
+        let mailbox = &registration.mailbox;
+        let mut subscription = state.hub.attach(room, mailbox, viewer.map(|user| user.id));
+        let record = rooms::may_read(&state, caller.as_ref(), room).await?;
+        let mut missed = String::from("retry: 2000\n\n");
+        let (epoch, head) = match since {
+            None => (record.epoch, record.head),
+            Some(since) => {
+                let store = &state.store;
+                // One reader's reactions are not told here: live events cannot know them either.
+                let page = store.changes_after(room, None, since, REPLAY).await?;
+                if page.more || since > page.head {
+                    missed.push_str(&resync(room));
+                } else {
+                    let at = state.clock.now();
+                    for change in page.changes {
+                        let seq = change.seq;
+                        let doc = encode(&ServerDoc::Ev(change.into_event(room, at)));
+                        missed.push_str(&event(seq, &doc));
+                    }
+                }
+                (page.epoch, page.head)
+            }
+        };
+        subscription.start(viewer, head, &epoch);
+        let mut deadlines = Deadlines::new(state.hub.settings(), Instant::now());
+        if let Some(caller) = &caller {
+            deadlines.accept(caller, state.hub.settings(), state.clock.now());
+        }
+        Ok(Self {
+            state,
+            registration,
+            _slot: slot,
+            subscription,
+            room,
+            caller,
+            deadlines,
+            missed,
+            ending: false,
+        })
+    }
+
+    /// The next part of the stream; `None` at its end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.ending {
+            return None;
+        }
+        let mut text = std::mem::take(&mut self.missed);
+        loop {
+            self.follow_orders(&mut text)?;
+            self.take_news(&mut text);
+            if !text.is_empty() {
+                return Some(text.into());
+            }
+            tokio::select! {
+                () = self.registration.mailbox.woken() => {
+                    self.registration.mailbox.take_news();
+                }
+                () = sleep_until(self.deadlines.next()) => self.act_on_time(&mut text).await?,
+            }
+        }
+    }
+
+    fn follow_orders(&mut self, text: &mut String) -> Option<()> {
+        while let Some(order) = self.registration.mailbox.next_order() {
+            match order {
+                Order::Close(_) => return None,
+                Order::Unsubscribe(room, _) if room == self.room => return None,
+                Order::ReplaceSession(session) => {
+                    if let Some(caller) = &mut self.caller {
+                        caller.session = session;
+                    }
+                }
+                Order::GoAway { retry_ms, .. } => {
+                    let _ = write!(text, "retry: {retry_ms}\n\n");
+                    self.ending = true;
+                }
+                Order::Unsubscribe(..) | Order::Send(_) | Order::SendUnlessIdle(_) => {}
+            }
+        }
+        Some(())
+    }
+
+    fn take_news(&mut self, text: &mut String) {
+        let reader = self.registration.mailbox.id;
+        let Some(place) = &mut self.subscription.place else {
+            return;
+        };
+        let mut seq = place.next;
+        let mut frame = Frame::default();
+        // As if idle: a stream carries no ephemeral news.
+        let taken = self.subscription.room.take(reader, place, true, &mut frame);
+        for doc in frame.into_docs() {
+            text.push_str(&event(seq, &doc));
+            seq = seq.next();
+        }
+        match taken {
+            Taken::All => {}
+            Taken::More => self.registration.mailbox.tell(self.room),
+            Taken::FellOut => {
+                text.push_str(&resync(self.room));
+                if let Some(head) = self.subscription.room.head() {
+                    place.next = head.next();
+                    place.paused = false;
+                }
+            }
+        }
+    }
+
+    async fn act_on_time(&mut self, text: &mut String) -> Option<()> {
+        let now = Instant::now();
+        // Nobody answers on a stream; a client that is gone is noticed by its connection.
+        self.deadlines.hear(now);
+        while let Some(due) = self.deadlines.due(self.state.hub.settings(), now) {
+            match due {
+                Due::TokenExpired | Due::Age => return None,
+                Due::Ping => text.push_str(HEARTBEAT),
+                Due::Recheck => self.recheck().await?,
+                Due::AuthSoon | Due::Dead | Due::Leave => {}
+            }
+        }
+        Some(())
+    }
+
+    async fn recheck(&mut self) -> Option<()> {
+        let ended = |error: &ApiError| !error.code.retry();
+        if let Some(caller) = &self.caller
+            && auth::check_live(&self.state, caller)
+                .await
+                .is_err_and(|error| ended(&error))
+        {
+            return None;
+        }
+        let readable = rooms::may_read(&self.state, self.caller.as_ref(), self.room).await;
+        (!readable.is_err_and(|error| ended(&error))).then_some(())
+    }
+}
+
+fn event(seq: Seq, doc: &Doc) -> String {
+    format!("id: {seq}\ndata: {doc}\n\n")
+}
+
+/// Too much was missed: load the room afresh. It has no id, so the place of the stream stays.
+fn resync(room: RoomId) -> String {
+    let doc = encode(&ServerDoc::Resync { room });
+    format!("event: resync\ndata: {doc}\n\n")
+}

@@ -1,0 +1,263 @@
+//! One WebSocket (RFC 6455) on a TCP stream: the handshake's answer, frames in and out, and an end
+//! that the other side really learns of.
+//!
+//! tungstenite is used directly rather than through axum's extractor: the same protocol code, but
+//! the key is checked, a broken frame is answered with its close code, the socket lingers so that
+//! the close frame is not lost to a reset, and hyper's wrappers do not stay in memory.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+use crate::listener::StallGuard;
+
+/// Read and write buffers of a socket. Small, since most sockets are idle most of the time.
+const BUFFER_BYTES: usize = 4096;
+/// A longer message leaves in fragments of this size, so that no write buffer ever grows beyond it.
+const FRAGMENT_BYTES: usize = 8 * 1024;
+/// Above this the answers to a flood of pings are no longer kept.
+const MAX_WRITE_BUFFER_BYTES: usize = 64 * 1024;
+/// How long a socket that was closed still listens, and for how much, so that the operating system
+/// does not reset the connection before the close frame is read.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// The limits of one socket.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a message and of a frame from the other side.
+    pub message_bytes: usize,
+    /// A write that stalls this long ends the socket.
+    pub write_stall: Duration,
+}
+
+/// What comes from the other side.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A text message.
+    Text(Utf8Bytes),
+    /// A binary message.
+    Binary(Bytes),
+    /// A ping or a pong of the WebSocket protocol; pings are answered already.
+    Control,
+    /// The other side has closed the socket, or is gone.
+    Closed,
+    /// The other side broke the WebSocket protocol: close with this code.
+    Broken(u16),
+}
+
+/// Why a message could not be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendError {
+    /// The other side is gone.
+    Gone,
+    /// The other side takes nothing.
+    Stalled,
+}
+
+/// Why a request is not a WebSocket handshake (RFC 6455, section 4.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// Not a request for the WebSocket protocol.
+    #[error("this address speaks WebSocket")]
+    NotAnUpgrade,
+    /// Not version 13.
+    #[error("the WebSocket version is not 13")]
+    Version,
+    /// The key is not 16 bytes in base64.
+    #[error("the WebSocket key is not 16 bytes in base64")]
+    Key,
+}
+
+/// A handshake that can be answered.
+pub struct Handshake {
+    response: http::response::Builder,
+    upgrade: OnUpgrade,
+}
+
+impl Handshake {
+    /// Reads the handshake from a request.
+    ///
+    /// # Errors
+    /// [`HandshakeError`].
+    pub fn read(request: &mut Request) -> Result<Self, HandshakeError> {
+        let headers = request.headers();
+        let asks = request.method() == Method::GET
+            && has_token(headers, &header::CONNECTION, "upgrade")
+            && has_token(headers, &header::UPGRADE, "websocket");
+        if !asks {
+            return Err(HandshakeError::NotAnUpgrade);
+        }
+        if headers.get(header::SEC_WEBSOCKET_VERSION) != Some(&HeaderValue::from_static("13")) {
+            return Err(HandshakeError::Version);
+        }
+        let key = headers
+            .get(header::SEC_WEBSOCKET_KEY)
+            .map(HeaderValue::as_bytes)
+            .filter(|key| BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16))
+            .ok_or(HandshakeError::Key)?;
+        let response = Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header(header::CONNECTION, "upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key));
+        Ok(Self {
+            response,
+            upgrade: hyper::upgrade::on(request),
+        })
+    }
+
+    /// The answer, and the socket once the answer has been sent.
+    ///
+    /// # Panics
+    /// Never: the response has only valid parts.
+    pub fn accept(
+        self,
+        subprotocol: Option<HeaderValue>,
+        limits: Limits,
+    ) -> (
+        Response,
+        impl Future<Output = Option<Wire>> + Send + 'static,
+    ) {
+        let mut response = self
+            .response
+            .body(Body::empty())
+            .expect("the parts of the response are constants");
+        if let Some(subprotocol) = subprotocol {
+            response
+                .headers_mut()
+                .insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        }
+        let upgrade = self.upgrade;
+        (response, async move {
+            let upgraded = upgrade.await.ok()?;
+            let parts = upgraded.downcast::<TokioIo<StallGuard>>().ok()?;
+            let tcp = parts.io.into_inner().into_inner();
+            Some(Wire::new(tcp, parts.read_buf.to_vec(), limits).await)
+        })
+    }
+}
+
+/// One open WebSocket.
+pub struct Wire {
+    stream: WebSocketStream<TcpStream>,
+    write_stall: Duration,
+}
+
+impl Wire {
+    async fn new(tcp: TcpStream, read: Vec<u8>, limits: Limits) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(BUFFER_BYTES)
+            .write_buffer_size(BUFFER_BYTES)
+            .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+            .max_message_size(Some(limits.message_bytes))
+            .max_frame_size(Some(limits.message_bytes));
+        let stream =
+            WebSocketStream::from_partially_read(tcp, read, Role::Server, Some(config)).await;
+        Self {
+            stream,
+            write_stall: limits.write_stall,
+        }
+    }
+
+    /// What comes next. Nothing is lost when the future is dropped.
+    pub async fn receive(&mut self) -> Incoming {
+        match self.stream.next().await {
+            Some(Ok(Message::Text(text))) => Incoming::Text(text),
+            Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Incoming::Control,
+            Some(Ok(Message::Close(_))) => {
+                // The answer to the close frame is waiting in the write buffer.
+                let _ = timeout(LINGER, self.stream.flush()).await;
+                Incoming::Closed
+            }
+            Some(Err(Error::Capacity(_))) => Incoming::Broken(1009),
+            Some(Err(Error::Utf8(_))) => Incoming::Broken(1007),
+            Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                Incoming::Closed
+            }
+            Some(Err(Error::Protocol(_))) => Incoming::Broken(1002),
+            Some(Err(_)) | None => Incoming::Closed,
+        }
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_text(&mut self, text: Utf8Bytes) -> Result<(), SendError> {
+        self.send(Data::Text, text.into()).await
+    }
+
+    /// Sends a binary message.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_binary(&mut self, bytes: Bytes) -> Result<(), SendError> {
+        self.send(Data::Binary, bytes).await
+    }
+
+    async fn send(&mut self, kind: Data, mut bytes: Bytes) -> Result<(), SendError> {
+        let mut kind = kind;
+        loop {
+            let fragment = bytes.split_to(bytes.len().min(FRAGMENT_BYTES));
+            let last = bytes.is_empty();
+            let frame = Frame::message(fragment, OpCode::Data(kind), last);
+            match timeout(self.write_stall, self.stream.send(Message::Frame(frame))).await {
+                Ok(Ok(())) if last => return Ok(()),
+                Ok(Ok(())) => kind = Data::Continue,
+                Ok(Err(_)) => return Err(SendError::Gone),
+                Err(_) => return Err(SendError::Stalled),
+            }
+        }
+    }
+
+    /// Closes the socket with this code and reason.
+    pub async fn close(mut self, code: u16, reason: String) {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: reason.into(),
+        };
+        let _ = timeout(LINGER, async {
+            self.stream.send(Message::Close(Some(frame))).await.ok()?;
+            let mut tcp = self.stream.into_inner();
+            tcp.shutdown().await.ok()?;
+            let mut discarded = 0;
+            let mut buffer = [0; 1024];
+            while discarded < LINGER_BYTES {
+                match tcp.read(&mut buffer).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => discarded += read,
+                }
+            }
+            Some(())
+        })
+        .await;
+    }
+}
+
+fn has_token(headers: &HeaderMap, name: &http::HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter();
+    let mut tokens = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    tokens.any(|it| it.trim().eq_ignore_ascii_case(token))
+}
