@@ -33,9 +33,10 @@ fn add_digests(new: Vec<(String, String)>) -> std::io::Result<()> {
     let listed = listed.lines().filter_map(|line| line.split_once("  "));
     let mut digests: BTreeMap<String, String> = new.into_iter().collect();
     digests.extend(listed.map(|(digest, path)| (path.to_owned(), digest.to_owned())));
-    let lines = digests.iter();
-    let lines = lines.map(|(path, digest)| format!("{digest}  {path}\n"));
-    std::fs::write(support::digests(), Vec::from_iter(lines).concat())
+    let lines = digests.iter().fold(String::new(), |lines, (path, digest)| {
+        lines + &format!("{digest}  {path}\n")
+    });
+    std::fs::write(support::digests(), lines)
 }
 
 /// Whether the file was missing and is written now.
