@@ -8,6 +8,7 @@ use crate::i18n::{Key, tr};
 use crate::pages::invite::InvitePage;
 use crate::pages::lobby::LobbyPage;
 use crate::pages::not_found::NotFoundPage;
+use crate::pages::room::RoomPage;
 use crate::pages::settings::SettingsPage;
 use crate::pages::sign_in::{RegisterPage, SignInPage};
 use crate::state::connection::provide_connection;
@@ -34,6 +35,7 @@ pub fn App() -> impl IntoView {
                 <a class="skip-link" href="#content">{tr(Key::SkipToContent)}</a>
                 <FlatRoutes fallback=NotFoundPage>
                     <Route path=path!("/") view=LobbyPage/>
+                    <Route path=path!("/r/:room") view=RoomPage/>
                     <Route path=path!("/sign-in") view=SignInPage/>
                     <Route path=path!("/register") view=RegisterPage/>
                     <Route path=path!("/settings") view=SettingsPage/>

@@ -1,6 +1,9 @@
 //! What the page was delivered with.
 
+use js_sys::{Promise, Reflect};
 use leptos::prelude::{document, window};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 use crate::config::{API_BASE_META, API_BASE_URL};
 
@@ -36,4 +39,29 @@ pub fn set_attribute(name: &str, value: Option<&str>) {
 pub fn fragment() -> Option<String> {
     let hash = window().location().hash().ok()?;
     hash.strip_prefix('#').map(str::to_owned)
+}
+
+/// The body of the answer to the request that the page began before the module was there, if it is
+/// for an address with `part` in it and succeeded. Given out once.
+pub async fn head_start(part: &str) -> Option<String> {
+    const NAME: &str = "headStart";
+    let address = document()
+        .query_selector("script[data-u]")
+        .ok()??
+        .get_attribute("data-u")?;
+    if !address.contains(part) {
+        return None;
+    }
+    let key = JsValue::from_str(NAME);
+    let promise = Reflect::get(&window(), &key)
+        .ok()?
+        .dyn_into::<Promise>()
+        .ok()?;
+    Reflect::delete_property(&window(), &key).ok()?;
+    JsFuture::from(promise).await.ok()?.as_string()
+}
+
+/// The path of the page's address.
+pub fn path() -> String {
+    window().location().pathname().unwrap_or_default()
 }

@@ -7,7 +7,9 @@ use wasm_bindgen::closure::Closure;
 use web_sys::{Event, EventTarget, VisibilityState};
 
 /// Listeners that live as long as this does.
-pub struct Subscriptions(Vec<Subscription>);
+pub struct Subscriptions {
+    _held: Vec<Subscription>,
+}
 
 struct Subscription {
     target: EventTarget,
@@ -42,7 +44,7 @@ pub fn subscribe(tell: impl Fn(Input) + Clone + 'static) -> Subscriptions {
         let tell = tell.clone();
         listen(target, name, move |_| tell(input()))
     };
-    Subscriptions(vec![
+    let held = vec![
         on(&window, "online", || Input::Online),
         on(&window, "offline", || Input::Offline),
         on(&window, "focus", || Input::Wake),
@@ -54,7 +56,8 @@ pub fn subscribe(tell: impl Fn(Input) + Clone + 'static) -> Subscriptions {
                 Input::Hidden
             }
         }),
-    ])
+    ];
+    Subscriptions { _held: held }
 }
 
 fn listen(

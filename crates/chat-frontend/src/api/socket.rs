@@ -13,15 +13,18 @@ use crate::config::socket_base;
 /// As browsers report a socket that could not be opened.
 const ABNORMAL: u16 = 1006;
 
+/// What hears of a socket's fate.
+struct Listeners {
+    open: Closure<dyn FnMut(Event)>,
+    message: Closure<dyn FnMut(MessageEvent)>,
+    close: Closure<dyn FnMut(CloseEvent)>,
+}
+
 /// An open socket, or one that is opening. Dropping it closes it and silences it.
 pub struct Socket {
     conn: ConnId,
-    socket: WebSocket,
-    _listeners: (
-        Closure<dyn FnMut(Event)>,
-        Closure<dyn FnMut(MessageEvent)>,
-        Closure<dyn FnMut(CloseEvent)>,
-    ),
+    web: WebSocket,
+    _listeners: Listeners,
 }
 
 impl Socket {
@@ -36,18 +39,18 @@ impl Socket {
             code: ABNORMAL,
             reason: String::new(),
         };
-        let socket = WebSocket::new_with_str(&url, SUBPROTOCOL).map_err(refused)?;
-        let listeners = (
-            on_open(conn, tell.clone()),
-            on_message(conn, tell.clone()),
-            on_close(conn, tell),
-        );
-        socket.set_onopen(Some(listeners.0.as_ref().unchecked_ref()));
-        socket.set_onmessage(Some(listeners.1.as_ref().unchecked_ref()));
-        socket.set_onclose(Some(listeners.2.as_ref().unchecked_ref()));
+        let web = WebSocket::new_with_str(&url, SUBPROTOCOL).map_err(refused)?;
+        let listeners = Listeners {
+            open: on_open(conn, tell.clone()),
+            message: on_message(conn, tell.clone()),
+            close: on_close(conn, tell),
+        };
+        web.set_onopen(Some(listeners.open.as_ref().unchecked_ref()));
+        web.set_onmessage(Some(listeners.message.as_ref().unchecked_ref()));
+        web.set_onclose(Some(listeners.close.as_ref().unchecked_ref()));
         Ok(Self {
             conn,
-            socket,
+            web,
             _listeners: listeners,
         })
     }
@@ -60,20 +63,20 @@ impl Socket {
     /// Sends a frame. One that cannot be sent is lost with the socket, and `closed` follows.
     pub fn send(&self, text: &str) {
         // A socket that is closing refuses; the close event that follows tells the client.
-        let _ = self.socket.send_with_str(text);
+        let _ = self.web.send_with_str(text);
     }
 
     /// Closes it; nothing more is heard from it.
     pub fn close(self, code: u16) {
         self.silence();
         // Only a code that browsers do not allow is refused, and the client names none.
-        let _ = self.socket.close_with_code(code);
+        let _ = self.web.close_with_code(code);
     }
 
     fn silence(&self) {
-        self.socket.set_onopen(None);
-        self.socket.set_onmessage(None);
-        self.socket.set_onclose(None);
+        self.web.set_onopen(None);
+        self.web.set_onmessage(None);
+        self.web.set_onclose(None);
     }
 }
 
@@ -81,7 +84,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         self.silence();
         // As above; closing a closed socket does nothing.
-        let _ = self.socket.close();
+        let _ = self.web.close();
     }
 }
 

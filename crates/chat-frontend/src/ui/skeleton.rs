@@ -19,3 +19,23 @@ pub fn SkeletonLines(
         </div>
     }
 }
+
+/// Messages that are on their way.
+#[component]
+pub fn SkeletonRows() -> impl IntoView {
+    view! {
+        <div class="skeleton" aria-hidden="true">
+            <div class="skeleton__row">
+                <div class="skeleton__shape skeleton__shape--avatar"></div>
+                <div class="skeleton__shape skeleton__shape--long"></div>
+            </div>
+            <div class="skeleton__row skeleton__row--mine">
+                <div class="skeleton__shape skeleton__shape--short"></div>
+            </div>
+            <div class="skeleton__row">
+                <div class="skeleton__shape skeleton__shape--avatar"></div>
+                <div class="skeleton__shape skeleton__shape--short"></div>
+            </div>
+        </div>
+    }
+}

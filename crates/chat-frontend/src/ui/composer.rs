@@ -1,0 +1,269 @@
+//! Where a message is written. Enter is decided at `beforeinput`, after an input method has had its
+//! say: one Enter sends Hangul once and whole, and only picks while a candidate window is open.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::{ev, html};
+use wasm_bindgen::JsCast as _;
+use web_sys::HtmlElement;
+
+use crate::i18n::{Key, fill, text, tr, trouble, use_lang};
+use crate::state::compose::{Compose, Mode, Room, room_left, sends};
+use crate::state::room::{Refusal, RoomModel};
+use crate::test_ids;
+use crate::ui::icons::{Icon, IconName};
+
+/// A draft is kept when the keyboard rests for this long.
+const DRAFT_REST: Duration = Duration::from_millis(300);
+
+/// The composer of the room in the context.
+#[component]
+pub fn Composer() -> impl IntoView {
+    let compose = expect_context::<Compose>();
+    let model = expect_context::<RoomModel>();
+    let field = NodeRef::<html::Textarea>::new();
+    let shift = StoredValue::new(false);
+    let refusal = RwSignal::new(None::<Refusal>);
+    Effect::new(move |_| put_text(field, compose));
+    Effect::new(move |_| take_back(&model, compose, refusal));
+    let keep_draft = debounced(move || compose.keep_draft());
+    let typed = move |_| {
+        if let Some(field) = field.get_untracked() {
+            compose.text.set(field.value());
+            fit(&field);
+        }
+        refusal.set(None);
+        keep_draft();
+        if compose.text.with_untracked(|text| !text.trim().is_empty()) {
+            model.typed();
+        }
+    };
+    let send = move || send(field, compose, &model);
+    let before_input = move |event: ev::InputEvent| {
+        if sends(&event.input_type(), event.is_composing(), shift.get_value()) {
+            event.prevent_default();
+            send();
+        }
+    };
+    let submit = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        send();
+    };
+    let full = Memo::new(move |_| compose.text.with(|text| room_left(text)));
+    view! {
+        <form class="composer" on:submit=submit>
+            <Context/>
+            <textarea
+                class="composer__input"
+                rows="1"
+                autocomplete="off"
+                enterkeyhint="send"
+                data-testid=test_ids::COMPOSER
+                placeholder=tr(Key::MessagePlaceholder)
+                aria-label=tr(Key::MessagePlaceholder)
+                aria-invalid=move || refusal.with(Option::is_some).then_some("true")
+                node_ref=field
+                on:input=typed
+                on:beforeinput=before_input
+                on:keydown=move |event| {
+                    shift.set_value(event.shift_key());
+                    on_key(&event, compose, &model);
+                }
+            ></textarea>
+            <button
+                class="composer__send"
+                data-testid=test_ids::SEND
+                aria-label=tr(Key::Send)
+                disabled=move || matches!(full.get(), Room::Empty | Room::Over(_))
+                // The field keeps the focus, and a phone its keyboard.
+                on:pointerdown=move |event| event.prevent_default()
+            >
+                <Icon name=IconName::Send/>
+            </button>
+        </form>
+        <Note full refusal/>
+    }
+}
+
+/// What is answered or edited, above the field.
+#[component]
+fn Context() -> impl IntoView {
+    let compose = expect_context::<Compose>();
+    let model = expect_context::<RoomModel>();
+    let lang = use_lang();
+    move || {
+        let lang = lang.get();
+        let (title, words, cancel, number) = match compose.mode.get() {
+            Mode::New => return None,
+            Mode::Reply {
+                author,
+                text: words,
+                number,
+                ..
+            } => {
+                let title = fill(text(lang, Key::ReplyingTo), &[("name", &author)]);
+                (title, words, Key::CancelReply, Some(number))
+            }
+            Mode::Edit { text: words, .. } => (
+                text(lang, Key::EditingMessage).to_owned(),
+                words,
+                Key::CancelEdit,
+                None,
+            ),
+        };
+        let go = move |_| {
+            if let Some(number) = number {
+                model.go_to(number);
+            }
+        };
+        Some(view! {
+            <div class="composer__context">
+                <button class="quote" type="button" on:click=go>
+                    <bdi class="quote__author">{title}</bdi>
+                    <span class="quote__text">{words}</span>
+                </button>
+                <button
+                    class="icon-button icon-button--small"
+                    type="button"
+                    aria-label=tr(cancel)
+                    on:click=move |_| {
+                        compose.cancel();
+                    }
+                >
+                    <Icon name=IconName::Close/>
+                </button>
+            </div>
+        })
+    }
+}
+
+/// How much room is left, or why the text came back.
+#[component]
+fn Note(full: Memo<Room>, refusal: RwSignal<Option<Refusal>>) -> impl IntoView {
+    let lang = use_lang();
+    let over = move || matches!(full.get(), Room::Over(_));
+    let counter = move || {
+        let lang = lang.get();
+        match full.get() {
+            Room::Left(count) => Some(fill(
+                text(lang, Key::CharactersLeft),
+                &[("count", &count.to_string())],
+            )),
+            Room::Over(count) => Some(fill(
+                text(lang, Key::CharactersOver),
+                &[("count", &count.to_string())],
+            )),
+            Room::Empty | Room::Plenty => None,
+        }
+    };
+    view! {
+        {move || {
+            refusal.get().map(|refusal| view! {
+                <p class="composer__note composer__note--over" role="alert" data-testid=test_ids::REFUSAL>
+                    {move || trouble(lang.get(), refusal.code, refusal.reason, None)}
+                </p>
+            })
+        }}
+        {move || {
+            counter().map(|words| view! {
+                <p
+                    class=move || if over() { "composer__note composer__note--over" } else { "composer__note" }
+                    role="status"
+                    data-testid=test_ids::REFUSAL
+                >
+                    {words}
+                </p>
+            })
+        }}
+    }
+}
+
+/// Sends what is in the field itself: the last syllable may be there and not yet in a signal.
+fn send(field: NodeRef<html::Textarea>, compose: Compose, model: &RoomModel) {
+    let Some(field) = field.get_untracked() else {
+        return;
+    };
+    let body = field.value();
+    compose.text.set(body.clone());
+    if matches!(room_left(&body), Room::Empty | Room::Over(_)) {
+        return;
+    }
+    let body = body.trim_matches(['\n', ' ', '\t']).to_owned();
+    match compose.mode.get_untracked() {
+        Mode::New => model.send(body, None),
+        Mode::Reply { id, .. } => model.send(body, Some(id)),
+        Mode::Edit { id, text } if text != body => model.edit(id, body),
+        Mode::Edit { .. } => {}
+    }
+    compose.sent();
+}
+
+/// Writes a text into the field that did not come from the keyboard. Nothing else writes there, so
+/// that no composition is ever disturbed.
+fn put_text(field: NodeRef<html::Textarea>, compose: Compose) {
+    let (Some(field), Some((text, focus))) = (field.get(), compose.put.get()) else {
+        return;
+    };
+    if field.value() != text {
+        field.set_value(&text);
+    }
+    compose.text.set(text);
+    compose.keep_draft();
+    fit(&field);
+    if focus {
+        // Only a detached element cannot be focused.
+        let _ = field.focus();
+    }
+    compose.put.set(None);
+}
+
+/// A refused text comes back where nothing else is being written.
+fn take_back(model: &RoomModel, compose: Compose, shown: RwSignal<Option<Refusal>>) {
+    let Some(refusal) = model.refusal.get() else {
+        return;
+    };
+    if compose.text.with_untracked(|text| text.trim().is_empty()) {
+        compose.put.set(Some((refusal.body.clone(), false)));
+    }
+    shown.set(Some(refusal));
+    model.refusal.set(None);
+}
+
+/// As high as the text, up to the limit that the style sets.
+fn fit(field: &web_sys::HtmlTextAreaElement) {
+    let style = field.unchecked_ref::<HtmlElement>().style();
+    // Both values are valid lengths.
+    let _ = style.set_property("height", "auto");
+    let _ = style.set_property("height", &format!("{}px", field.scroll_height()));
+}
+
+/// Up in an empty field edits the last own message; Esc leaves what was begun.
+fn on_key(event: &web_sys::KeyboardEvent, compose: Compose, model: &RoomModel) {
+    if event.is_composing() {
+        return;
+    }
+    match event.key().as_str() {
+        "ArrowUp" if compose.text.with_untracked(String::is_empty) => {
+            if let Some(row) = model.last_own() {
+                event.prevent_default();
+                compose.edit(&row);
+            }
+        }
+        "Escape" if !compose.cancel() => model.clear_divider(),
+        _ => {}
+    }
+}
+
+/// Runs `action` once calls have rested.
+fn debounced(
+    action: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl Fn() + Copy + Send + Sync + 'static {
+    let timer = StoredValue::new(None::<TimeoutHandle>);
+    move || {
+        if let Some(timer) = timer.get_value() {
+            timer.clear();
+        }
+        timer.set_value(set_timeout_with_handle(action, DRAFT_REST).ok());
+    }
+}

@@ -1,0 +1,279 @@
+//! One row of the timeline.
+
+use chat_client::RowState;
+use chat_types::event::{Reaction, UserKind};
+use chat_types::id::MessageId;
+use chat_types::room::Role;
+use leptos::prelude::*;
+
+use crate::api::time;
+use crate::i18n::{Key, tr, trouble, use_lang};
+use crate::state::room::RoomModel;
+use crate::state::rows::{Body, RowData};
+use crate::state::text::is_jumbo;
+use crate::test_ids;
+use crate::ui::avatar::Avatar;
+use crate::ui::icons::{Icon, IconName};
+use crate::ui::message_actions::MessageActions;
+use crate::ui::message_text::MessageText;
+
+/// One row: who, what, when, and what can be done with it.
+#[component]
+pub fn MessageRow(
+    /// The row as it is now.
+    row: ArcRwSignal<RowData>,
+) -> impl IntoView {
+    let row = RwSignal::from(row);
+    let active = RwSignal::new(false);
+    let open = RwSignal::new(false);
+    let key = row.with_untracked(|row| row.key.to_string());
+    view! {
+        <li
+            class=move || row.with(class)
+            tabindex="-1"
+            data-testid=test_ids::MESSAGE
+            data-key=key
+            data-state=move || row.with(|row| state_name(row.state))
+            data-message-id=move || row.with(|row| row.message_id.map(|id| id.to_string()))
+            data-number=move || row.with(|row| row.number.map(|number| number.to_string()))
+            on:pointerenter=move |_| active.set(true)
+            on:pointerleave=move |_| active.set(false)
+            on:focusin=move |_| active.set(true)
+            on:focusout=move |_| active.set(false)
+        >
+            <Face row/>
+            <div class="message__content">
+                <Head row/>
+                <div class="message__line">
+                    <div class="message__bubble">
+                        <Quote row/>
+                        <div class="message__body" data-testid=test_ids::BODY>
+                            <BodyText row/>
+                        </div>
+                    </div>
+                    <span class="message__aside">
+                        <Aside row/>
+                    </span>
+                </div>
+                <Reactions row/>
+                <Fix row/>
+            </div>
+            <Show when=move || active.get() || open.get()>
+                <MessageActions row open/>
+            </Show>
+        </li>
+    }
+}
+
+fn class(row: &RowData) -> String {
+    let mut class = "message".to_owned();
+    let mut add = |when: bool, name: &str| {
+        if when {
+            class.push_str(name);
+        }
+    };
+    add(row.next, " message--next");
+    add(row.is_own(), " message--mine");
+    add(!matches!(row.body, Body::Text(_)), " message--deleted");
+    add(
+        matches!(row.state, RowState::Failed { .. }),
+        " message--failed",
+    );
+    add(row.text().is_some_and(is_jumbo), " message--jumbo");
+    class
+}
+
+const fn state_name(state: RowState) -> &'static str {
+    match state {
+        RowState::Sent => "sent",
+        RowState::Sending => "sending",
+        RowState::Failed { .. } => "failed",
+    }
+}
+
+/// Others have a face at the first row of a group.
+#[component]
+fn Face(row: RwSignal<RowData>) -> impl IntoView {
+    let face = Memo::new(move |_| {
+        row.with(|row| {
+            if row.next || row.is_own() {
+                None
+            } else {
+                row.author.clone()
+            }
+        })
+    });
+    move || {
+        face.get()
+            .map(|author| view! { <Avatar name=Signal::stored(author.name) id=author.id/> })
+    }
+}
+
+/// Others have a name at the first row of a group. Everybody's name is there for those who listen.
+#[component]
+fn Head(row: RwSignal<RowData>) -> impl IntoView {
+    let head = Memo::new(move |_| {
+        row.with(|row| (row.author.clone(), row.role, row.next || row.is_own()))
+    });
+    move || {
+        let (author, role, quiet) = head.get();
+        let author = author?;
+        let tag = tag(role, author.kind);
+        let class = if quiet {
+            "visually-hidden"
+        } else {
+            "message__head"
+        };
+        Some(view! {
+            <header class=class>
+                <bdi class="message__author" data-testid=test_ids::AUTHOR>{author.name}</bdi>
+                {(!quiet).then(|| tag.map(|(class, key)| view! { <span class=class>{tr(key)}</span> }))}
+            </header>
+        })
+    }
+}
+
+/// Staff carry their role, guests that they are guests.
+pub(crate) fn tag(role: Option<Role>, kind: UserKind) -> Option<(&'static str, Key)> {
+    match (role, kind) {
+        (Some(Role::Owner), _) => Some(("tag tag--staff", Key::Owner)),
+        (Some(Role::Moderator), _) => Some(("tag tag--staff", Key::Moderator)),
+        (_, UserKind::Guest) => Some(("tag", Key::Guest)),
+        _ => None,
+    }
+}
+
+#[component]
+fn Quote(row: RwSignal<RowData>) -> impl IntoView {
+    let model = expect_context::<RoomModel>();
+    let quote = Memo::new(move |_| row.with(|row| row.reply_to.clone()));
+    move || {
+        quote.get().map(|reply| {
+            let number = reply.number;
+            let gone = reply.excerpt.is_empty();
+            view! {
+                <button
+                    class="quote"
+                    type="button"
+                    tabindex="-1"
+                    title=tr(Key::JumpToReply)
+                    on:click=move |_| model.go_to(number)
+                >
+                    <bdi class="quote__author">{reply.author}</bdi>
+                    <span class="quote__text">
+                        {if gone { tr(Key::DeletedMessage).into_any() } else { reply.excerpt.into_any() }}
+                    </span>
+                </button>
+            }
+        })
+    }
+}
+
+#[component]
+fn BodyText(row: RwSignal<RowData>) -> impl IntoView {
+    let body = Memo::new(move |_| row.with(|row| row.body.clone()));
+    let edited = Memo::new(move |_| row.with(|row| row.edited && row.text().is_some()));
+    view! {
+        {move || match body.get() {
+            Body::Text(text) => view! { <MessageText text/> }.into_any(),
+            Body::Deleted { by_moderator: false } => view! { <em>{tr(Key::DeletedMessage)}</em> }.into_any(),
+            Body::Deleted { by_moderator: true } => view! { <em>{tr(Key::DeletedByModerator)}</em> }.into_any(),
+            Body::Unknown => view! { <em>{tr(Key::UnknownContent)}</em> }.into_any(),
+        }}
+        {move || edited.get().then(|| view! { <span class="message__edited">{tr(Key::Edited)}</span> })}
+    }
+}
+
+/// The time, or how far the message is.
+#[component]
+fn Aside(row: RwSignal<RowData>) -> impl IntoView {
+    let lang = use_lang();
+    let state = Memo::new(move |_| row.with(|row| (row.state, row.sent_at)));
+    move || {
+        match state.get() {
+        (RowState::Sent, at) => view! {
+            <time class="message__time" datetime=time::machine(at) title=move || time::in_full(lang.get(), at)>
+                {move || time::time_of_day(lang.get(), at)}
+            </time>
+        }
+        .into_any(),
+        (RowState::Sending, _) => view! {
+            <Icon name=IconName::Clock small=true/>
+            <span class="visually-hidden">{tr(Key::Sending)}</span>
+        }
+        .into_any(),
+        (RowState::Failed { .. }, _) => view! { <Icon name=IconName::Alert small=true/> }.into_any(),
+    }
+    }
+}
+
+#[component]
+fn Reactions(row: RwSignal<RowData>) -> impl IntoView {
+    let shown = Memo::new(move |_| row.with(|row| (row.message_id, row.reactions.clone())));
+    move || {
+        let (id, reactions) = shown.get();
+        let id = id.filter(|_| !reactions.is_empty())?;
+        Some(view! {
+            <div class="reactions">
+                {reactions.into_iter().map(|reaction| view! { <ReactionButton id reaction/> }).collect_view()}
+            </div>
+        })
+    }
+}
+
+#[component]
+fn ReactionButton(id: MessageId, reaction: Reaction) -> impl IntoView {
+    let model = expect_context::<RoomModel>();
+    let Reaction { emoji, count, mine } = reaction;
+    let chosen = emoji.clone();
+    view! {
+        <button
+            class="reaction"
+            type="button"
+            tabindex="-1"
+            aria-pressed=mine.to_string()
+            on:click=move |_| model.react(id, chosen.clone(), !mine)
+        >
+            <span class="reaction__emoji">{emoji}</span>
+            {count}
+        </button>
+    }
+}
+
+/// Why a message was not sent, and what can be done about it.
+#[component]
+fn Fix(row: RwSignal<RowData>) -> impl IntoView {
+    let model = expect_context::<RoomModel>();
+    let lang = use_lang();
+    let failed = Memo::new(move |_| {
+        row.with(|row| match row.state {
+            RowState::Failed { code, reason } => Some((row.key, code, reason)),
+            RowState::Sent | RowState::Sending => None,
+        })
+    });
+    move || {
+        failed.get().map(|(key, code, reason)| {
+            view! {
+                <div class="message__fix" role="alert">
+                    <span>{tr(Key::NotSent)}" · "{move || trouble(lang.get(), code, reason, None)}</span>
+                    <button
+                        class="button button--small"
+                        type="button"
+                        data-testid=test_ids::RETRY
+                        on:click=move |_| model.retry(key)
+                    >
+                        {tr(Key::Retry)}
+                    </button>
+                    <button
+                        class="button button--small button--quiet"
+                        type="button"
+                        data-testid=test_ids::DISCARD
+                        on:click=move |_| model.discard(key)
+                    >
+                        {tr(Key::Discard)}
+                    </button>
+                </div>
+            }
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! The head of a room: its name, and who is here.
+
+use leptos::prelude::*;
+
+use crate::i18n::{Key, counted, text, tr, use_lang};
+use crate::state::room::RoomModel;
+use crate::ui::icons::{Icon, IconName};
+use crate::{routes, test_ids};
+
+/// The head of the room in the context.
+#[component]
+pub fn RoomHead(
+    /// The embed has no way back to a lobby.
+    compact: bool,
+    /// Whether the people are shown.
+    people: RwSignal<bool>,
+) -> impl IntoView {
+    let model = expect_context::<RoomModel>();
+    let lang = use_lang();
+    let name = move || {
+        let named = model
+            .room
+            .with(|room| room.as_ref().map(|room| room.name.clone()));
+        named.unwrap_or_default()
+    };
+    let topic = move || {
+        model
+            .room
+            .with(|room| room.as_ref().map(|room| room.topic.clone()))
+            .filter(|t| !t.is_empty())
+    };
+    let count = Memo::new(move |_| model.presence.with(|presence| presence.count));
+    let here = move || counted(lang.get(), Key::OneHere, Key::ManyHere, count.get().into());
+    let alone = move || format!("{} · {}", text(lang.get(), Key::OpenInWindow), name());
+    view! {
+        <header class="room__head">
+            {(!compact).then(|| view! {
+                <a class="icon-button icon-button--back" href=routes::LOBBY aria-label=tr(Key::ToLobby)>
+                    <Icon name=IconName::Back/>
+                </a>
+            })}
+            <div class="room__title">
+                <h1 class="room__name"><bdi>{name}</bdi></h1>
+                {move || topic().map(|topic| view! { <p class="room__topic"><bdi>{topic}</bdi></p> })}
+            </div>
+            <button
+                class="icon-button icon-button--labelled"
+                type="button"
+                aria-label=here
+                title=here
+                aria-expanded=move || people.get().to_string()
+                data-testid=test_ids::WHO
+                on:click=move |_| people.update(|shown| *shown = !*shown)
+            >
+                <Icon name=IconName::Users/>
+                {move || count.get()}
+            </button>
+            {compact.then(|| view! {
+                <a
+                    class="icon-button"
+                    href=routes::room(model.id())
+                    target="_blank"
+                    rel="noopener"
+                    aria-label=alone
+                >
+                    <Icon name=IconName::External/>
+                </a>
+            })}
+        </header>
+    }
+}
