@@ -1,1 +1,72 @@
-fn main() {}
+//! Reads the configuration, builds the service, serves it, and says how it ended.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use chat_backend::clock::SystemClock;
+use chat_backend::config::{self, Cli, Command, Config};
+use chat_backend::{App, health, openapi_json, telemetry};
+use chat_store_sqlite::SqliteStore;
+use clap::Parser;
+
+#[tokio::main]
+#[expect(clippy::print_stderr, reason = "the program's last word")]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chat-backend: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the output of the subcommands")]
+async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config).await,
+        Command::Migrate => migrate(&config).await,
+        Command::Openapi => Ok(print!("{}", openapi_json())),
+        Command::ConfigDocs => Ok(print!("{}", config::markdown())),
+        Command::Healthcheck => health::ask(config.admin_addr),
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    refuse_mistakes(&config)?;
+    telemetry::init(&config)?;
+    config.make_data_dir()?;
+    let store = SqliteStore::open(&config.database_path()).await?;
+    let public = config::bind("CHAT_ADDR", config.addr).await?;
+    let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr).await?;
+    let app = App::build(config, Arc::new(store), Arc::new(SystemClock)).await?;
+    app.serve(public, admin).await.context("serving ended")
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    config.make_data_dir()?;
+    Ok(chat_store_sqlite::migrate(&config.database_path()).await?)
+}
+
+/// Says everything that is wrong with the configuration at once, before anything listens.
+fn refuse_mistakes(config: &Config) -> anyhow::Result<()> {
+    let unknown = config::unknown_variables(config::environment_names());
+    let unknown = unknown.iter().map(|name| {
+        format!("{name} is not a variable of this service; see `chat-backend --help`.")
+    });
+    let problems: Vec<_> = config
+        .validate()
+        .err()
+        .into_iter()
+        .flatten()
+        .chain(unknown)
+        .collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => bail!(
+            "the configuration has mistakes:\n- {}",
+            problems.join("\n- ")
+        ),
+    }
+}

@@ -1,0 +1,73 @@
+//! The admin port: health, readiness, metrics; and the client of `chat-backend healthcheck`.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use crate::metrics;
+use crate::state::AppState;
+
+/// The routes of the admin port.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(export_metrics))
+}
+
+/// The process lives.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Requests should come here: not draining, and the store reads and writes.
+async fn readyz(State(state): State<AppState>) -> Response {
+    let refuse = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    if !state.lifecycle.is_ready() {
+        return refuse("draining\n");
+    }
+    match state.store.check().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            refuse("the database is not available\n")
+        }
+    }
+}
+
+async fn export_metrics() -> Response {
+    let handle = metrics::handle();
+    handle.run_upkeep();
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+        handle.render(),
+    )
+        .into_response()
+}
+
+/// Asks a running service whether it is ready.
+///
+/// # Errors
+/// In words, when it is not.
+pub fn ask(admin: SocketAddr) -> anyhow::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let mut stream = TcpStream::connect_timeout(&admin, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {admin}\r\n\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.take(4_096).read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).unwrap_or_default();
+    anyhow::ensure!(
+        status == "200",
+        "{admin} answers {status}: {}",
+        answer.lines().last().unwrap_or_default()
+    );
+    Ok(())
+}

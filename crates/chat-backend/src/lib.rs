@@ -1,0 +1,187 @@
+//! The chat service: HTTP API, WebSocket, realtime fan-out.
+//!
+//! [`App::build`] puts the service together, [`serve`](App::serve) runs it. A request is found from
+//! its path in `chat_types::endpoint`: each slice (`auth`, `rooms`, `messages`, `reads`, `sites`)
+//! has its routes in `http.rs` and its operations beside it, and the operations know nothing of
+//! HTTP. The socket calls the same operations from `realtime`.
+
+pub mod api;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod extract;
+pub mod health;
+pub mod listener;
+pub mod messages;
+pub mod meta;
+pub mod metrics;
+pub mod middleware;
+pub mod openapi;
+pub mod rate_limit;
+pub mod reads;
+pub mod realtime;
+pub mod rooms;
+pub mod shutdown;
+pub mod sites;
+pub mod state;
+pub mod telemetry;
+
+use std::sync::Arc;
+
+use axum::Router;
+use chat_store::{Store, StoreError};
+use chat_types::problem::ErrorCode;
+use tokio::net::TcpListener;
+
+use self::api::Api;
+use self::auth::password::Passwords;
+use self::auth::token::Tokens;
+use self::clock::Clock;
+use self::config::Config;
+use self::error::ApiError;
+use self::rate_limit::Rates;
+use self::realtime::Hub;
+use self::shutdown::Lifecycle;
+use self::state::{AppState, Services};
+
+/// The release.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The oldest client release that this server serves.
+pub const OLDEST_CLIENT: &str = "0.1.0";
+
+/// The service, put together and not yet listening.
+pub struct App {
+    /// What requests share.
+    pub state: AppState,
+    /// The public port.
+    pub public: Router,
+    /// The admin port.
+    pub admin: Router,
+}
+
+impl App {
+    /// Puts the service together over a store, and makes the configured sites known to it.
+    ///
+    /// # Errors
+    /// When the store cannot take the sites.
+    ///
+    /// # Panics
+    /// Without a secret key: [`Config::validate`] comes first.
+    pub async fn build(
+        config: Config,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        for site in &config.sites {
+            store.put_site(site.clone()).await?;
+        }
+        metrics::handle();
+        let key = config
+            .secret_key
+            .as_ref()
+            .expect("a validated configuration has a key");
+        let lifecycle = Lifecycle::new();
+        let settings = config.realtime();
+        let hub = Hub::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            settings,
+            lifecycle.tasks().clone(),
+        );
+        let state = AppState::new(Services {
+            tokens: Tokens::new(key, config.secret_key_previous.as_ref()),
+            passwords: Passwords::new(),
+            rates: Rates::new(&config.limits),
+            hub,
+            lifecycle,
+            store,
+            clock,
+            config,
+        });
+        let public = middleware::wrap(public_routes(), &state).with_state(state.clone());
+        let admin = health::routes().with_state(state.clone());
+        Ok(Self {
+            state,
+            public,
+            admin,
+        })
+    }
+
+    /// Serves both ports until SIGTERM or Ctrl-C, then drains and closes.
+    ///
+    /// # Errors
+    /// When signals cannot be waited for, or work was still under way after the grace period.
+    pub async fn serve(self, public: TcpListener, admin: TcpListener) -> anyhow::Result<()> {
+        let state = self.start(public, admin)?;
+        shutdown::signal().await?;
+        tracing::info!("draining");
+        let complete = state
+            .lifecycle
+            .shut_down(&state.hub, &state.config.shutdown())
+            .await;
+        state.store.close().await;
+        anyhow::ensure!(
+            complete,
+            "some work was still under way after the grace period"
+        );
+        tracing::info!("ended");
+        Ok(())
+    }
+
+    /// Begins to serve both ports in tasks of the service's lifecycle.
+    ///
+    /// # Errors
+    /// When a listener does not know its address.
+    pub fn start(self, public: TcpListener, admin: TcpListener) -> anyhow::Result<AppState> {
+        let Self {
+            state,
+            public: public_router,
+            admin: admin_router,
+        } = self;
+        tracing::info!(api = %public.local_addr()?, admin = %admin.local_addr()?, version = VERSION, "serving");
+        let lifecycle = state.lifecycle.clone();
+        state.hub.start(&lifecycle);
+        let settings = state.config.listener();
+        lifecycle.tasks().spawn(listener::serve(
+            public,
+            public_router,
+            settings,
+            lifecycle.clone(),
+        ));
+        let ended = lifecycle.clone();
+        let admin = axum::serve(admin, admin_router);
+        lifecycle.tasks().spawn(async move {
+            let stop = async move { ended.ended().await };
+            if let Err(error) = admin.with_graceful_shutdown(stop).await {
+                tracing::error!(%error, "the admin port failed");
+            }
+        });
+        Ok(state)
+    }
+}
+
+fn api() -> Api {
+    let api = meta::routes(Api::new());
+    let api = auth::http::routes(api);
+    let api = rooms::http::routes(api);
+    let api = messages::http::routes(api);
+    let api = reads::routes(api);
+    sites::routes(api)
+}
+
+fn public_routes() -> Router<AppState> {
+    api()
+        .router
+        .merge(realtime::routes())
+        .fallback(async || ApiError::new(ErrorCode::NotFound))
+        .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed))
+}
+
+/// The API document as JSON text, as committed in `docs/openapi.json`.
+pub fn openapi_json() -> String {
+    let mut document = api().document;
+    document.add_stream();
+    let json = serde_json::to_string_pretty(&document.finish());
+    json.expect("the document is plain data") + "\n"
+}

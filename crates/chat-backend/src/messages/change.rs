@@ -1,0 +1,149 @@
+//! Changing a message: edit, delete, react, pin.
+
+use chat_store::{DeleteMessage, EditMessage, SetPin, SetReaction, StoreError};
+use chat_types::event::{Event, Message};
+use chat_types::id::{MessageId, RoomId, Seq};
+use chat_types::problem::ErrorCode;
+use chat_types::room::React;
+use chat_types::text::{Emoji, MessageBody};
+
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::rooms::permissions::Act;
+use crate::rooms::{may, may_write};
+use crate::state::AppState;
+
+/// Gives one's own message another text; returns the place of the change, or of the newest one when
+/// it says that already.
+///
+/// # Errors
+/// `forbidden` for somebody else's message, `conflict` for a deleted one, and as
+/// [`may`](crate::rooms::may).
+pub async fn edit(
+    state: &AppState,
+    caller: &Caller,
+    room: RoomId,
+    id: MessageId,
+    body: String,
+) -> Result<Seq, ApiError> {
+    let body = MessageBody::parse(&body).map_err(|reason| ApiError::invalid("body", reason))?;
+    may_write(state, caller, room).await?;
+    let message = find(state, room, id).await?;
+    if message.author.id != caller.user.id {
+        return Err(ApiError::new(ErrorCode::Forbidden).detail("only its author edits a message"));
+    }
+    let (store, at) = (state.store.clone(), state.now());
+    let edit = EditMessage { room, id, body, at };
+    commit(state, caller, &message, async move {
+        store.edit_message(edit).await
+    })
+    .await
+}
+
+/// Deletes a message: one's own, or anybody's with the right to.
+///
+/// # Errors
+/// `forbidden`, and as [`may`](crate::rooms::may).
+pub async fn delete(
+    state: &AppState,
+    caller: &Caller,
+    room: RoomId,
+    id: MessageId,
+) -> Result<Seq, ApiError> {
+    let place = may(state, Some(caller), room, Act::Read).await?;
+    let message = find(state, room, id).await?;
+    let own = message.author.id == caller.user.id;
+    if !place.allows(if own { Act::DeleteOwn } else { Act::DeleteAny }) {
+        return Err(ApiError::new(ErrorCode::Forbidden));
+    }
+    let store = state.store.clone();
+    let delete = DeleteMessage {
+        room,
+        id,
+        by_moderator: !own,
+        at: state.now(),
+    };
+    commit(state, caller, &message, async move {
+        store.delete_message(delete).await
+    })
+    .await
+}
+
+/// Puts an emoji under a message or takes it away.
+///
+/// # Errors
+/// `conflict` for a deleted message, `limit_reached` for one more kind of emoji than the limit, and
+/// as [`may`](crate::rooms::may).
+pub async fn react(
+    state: &AppState,
+    caller: &Caller,
+    room: RoomId,
+    id: MessageId,
+    request: React,
+) -> Result<Seq, ApiError> {
+    let emoji =
+        Emoji::parse(&request.emoji).map_err(|reason| ApiError::invalid("emoji", reason))?;
+    may_write(state, caller, room).await?;
+    let message = find(state, room, id).await?;
+    let store = state.store.clone();
+    let reaction = SetReaction {
+        room,
+        id,
+        user: caller.user.id,
+        emoji,
+        on: request.on,
+        at: state.now(),
+    };
+    commit(state, caller, &message, async move {
+        store.set_reaction(reaction).await
+    })
+    .await
+}
+
+/// Pins a message or unpins it.
+///
+/// # Errors
+/// `conflict` for a deleted message, and as [`may`](crate::rooms::may).
+pub async fn pin(
+    state: &AppState,
+    caller: &Caller,
+    room: RoomId,
+    id: MessageId,
+    on: bool,
+) -> Result<Seq, ApiError> {
+    may(state, Some(caller), room, Act::Pin).await?;
+    let message = find(state, room, id).await?;
+    let (store, at) = (state.store.clone(), state.now());
+    let pin = SetPin { room, id, on, at };
+    commit(
+        state,
+        caller,
+        &message,
+        async move { store.set_pin(pin).await },
+    )
+    .await
+}
+
+async fn find(state: &AppState, room: RoomId, id: MessageId) -> Result<Message, ApiError> {
+    let message = state.store.message(room, id, None).await?;
+    message.ok_or_else(|| ApiError::new(ErrorCode::NotFound))
+}
+
+/// Makes the change within the caller's rate and publishes it; the place of the change, or of the
+/// message's newest one when this changed nothing.
+async fn commit(
+    state: &AppState,
+    caller: &Caller,
+    message: &Message,
+    change: impl Future<Output = Result<Option<Event>, StoreError>> + Send + 'static,
+) -> Result<Seq, ApiError> {
+    state.rates.changes.take(caller.user.id, state.now())?;
+    let committed = state.commit(async move {
+        let event = change.await?;
+        Ok((
+            event.as_ref().map(|event| event.seq),
+            event.into_iter().collect(),
+        ))
+    });
+    Ok(committed.await?.unwrap_or(message.seq))
+}

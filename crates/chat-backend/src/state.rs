@@ -1,0 +1,103 @@
+//! What every request and socket shares.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chat_store::{Store, StoreError};
+use chat_types::event::Event;
+use chat_types::id::{MessageId, RoomId, SessionId, UserId};
+use chat_types::time::Timestamp;
+use uuid::Uuid;
+
+use crate::auth::password::Passwords;
+use crate::auth::token::Tokens;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::ApiError;
+use crate::rate_limit::Rates;
+use crate::realtime::Hub;
+use crate::shutdown::Lifecycle;
+
+/// The service's parts, cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Services>);
+
+/// The parts.
+pub struct Services {
+    /// How the service is configured.
+    pub config: Config,
+    /// What it keeps.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Signs and reads tokens.
+    pub tokens: Tokens,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
+    /// How often things may be done.
+    pub rates: Rates,
+    /// The sockets of this process.
+    pub hub: Arc<Hub>,
+    /// Tasks under way and the way to their end.
+    pub lifecycle: Lifecycle,
+}
+
+impl Deref for AppState {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
+}
+
+impl AppState {
+    /// Puts the parts together.
+    pub fn new(services: Services) -> Self {
+        Self(Arc::new(services))
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes a change and publishes its events. Runs to its end even when the caller goes away, so
+    /// that what is committed is published.
+    pub async fn commit<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<(T, Vec<Event>), StoreError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let hub = Arc::clone(&self.hub);
+        let committed = self.lifecycle.run(async move {
+            let (value, events) = change.await?;
+            for event in &events {
+                hub.publish(event);
+            }
+            Ok::<_, StoreError>(value)
+        });
+        Ok(committed.await?)
+    }
+
+    /// A new user's id.
+    pub fn new_user_id(&self) -> UserId {
+        UserId::from_uuid(Uuid::new_v4())
+    }
+
+    /// A new room's id: random, so a private room cannot be guessed.
+    pub fn new_room_id(&self) -> RoomId {
+        RoomId::from_uuid(Uuid::new_v4())
+    }
+
+    /// A new session's id.
+    pub fn new_session_id(&self) -> SessionId {
+        SessionId::from_uuid(Uuid::new_v4())
+    }
+
+    /// A new message's id, which sorts by time.
+    pub fn new_message_id(&self) -> MessageId {
+        let now = self.now();
+        let sub_ms = u32::try_from(now.0 % 1_000).expect("a remainder of 1,000 fits") * 1_000_000;
+        let at = uuid::Timestamp::from_unix(uuid::NoContext, now.0 / 1_000, sub_ms);
+        MessageId::from_uuid(Uuid::new_v7(at))
+    }
+}

@@ -1,0 +1,125 @@
+//! The program refuses to start, with an instruction, rather than to serve what cannot work.
+
+use std::process::{Command, Output};
+
+use chat_backend::config::{Cli, Origin, unknown_variables};
+use clap::Parser;
+
+const KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// Runs the program with exactly these variables.
+fn run(variables: &[(&str, &str)]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_chat-backend"));
+    program.env_clear().envs(variables.iter().copied());
+    program.output().unwrap()
+}
+
+/// The program ends with an error that says this, and without a backtrace.
+fn refuses(variables: &[(&str, &str)], words: &[&str]) {
+    let output = run(variables);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
+    for words in words {
+        assert!(said.contains(words), "expected `{words}` in: {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn regression_10_a_missing_secret_key_stops_the_start_with_an_instruction() {
+    refuses(&[], &["SECRET_KEY is not set", "openssl rand -base64 48"]);
+    refuses(&[("SECRET_KEY", "")], &["SECRET_KEY is not set"]);
+}
+
+#[test]
+fn a_short_or_monotonous_secret_key_stops_the_start() {
+    refuses(&[("SECRET_KEY", "secret")], &["SECRET_KEY is too short: 6 bytes", "32"]);
+    refuses(&[("SECRET_KEY", &"ab".repeat(32))], &["SECRET_KEY is too easy to guess"]);
+    let short_previous = [("SECRET_KEY", KEY), ("SECRET_KEY_PREVIOUS", "short")];
+    refuses(&short_previous, &["SECRET_KEY_PREVIOUS is too short"]);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let mistakes = [
+        ("SECRET_KEY", "secret"),
+        ("CHAT_ADRR", "127.0.0.1:1"),
+        ("DATABASE_URL", "mysql://localhost/chat"),
+        ("CHAT_LOG", "info,=="),
+    ];
+    refuses(&mistakes, &["SECRET_KEY is too short", "CHAT_ADRR is not a variable", "DATABASE_URL must", "CHAT_LOG is not"]);
+}
+
+#[test]
+fn an_unusable_address_is_named_with_its_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let variables = [
+        ("SECRET_KEY", KEY),
+        ("CHAT_DATA_DIR", folder.path().to_str().unwrap()),
+        ("CHAT_ADDR", address.as_str()),
+    ];
+    refuses(&variables, &[&format!("cannot listen on {address}"), "CHAT_ADDR"]);
+}
+
+#[test]
+fn an_unusable_database_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("not-a-folder");
+    std::fs::write(&file, "x").unwrap();
+    let below = file.join("data");
+    let variables = [("SECRET_KEY", KEY), ("CHAT_DATA_DIR", below.to_str().unwrap())];
+    refuses(&variables, &["CHAT_DATA_DIR", below.to_str().unwrap()]);
+    let url = format!("sqlite:{}", file.display());
+    let variables = [("SECRET_KEY", KEY), ("DATABASE_URL", url.as_str())];
+    refuses(&variables, &["the database", file.to_str().unwrap()]);
+}
+
+#[test]
+fn migrating_needs_no_key_and_may_be_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = || {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_chat-backend"));
+        program.env_clear().env("CHAT_DATA_DIR", folder.path()).arg("migrate");
+        program.output().unwrap().status.success()
+    };
+    assert!(program() && program());
+    assert!(folder.path().join("chat.db").exists());
+}
+
+#[test]
+fn the_health_check_fails_when_nobody_listens() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_chat-backend"));
+    program.env_clear().env("CHAT_ADMIN_ADDR", free.to_string()).arg("healthcheck");
+    assert!(!program.output().unwrap().status.success());
+}
+
+#[test]
+fn variables_of_the_front_end_and_of_others_are_none_of_our_business() {
+    let names = ["CHAT_FRONTEND_ADDR", "PATH", "CHAT_ADDR", "CHAT_LIMIT_SENDS", "CHATTER"];
+    assert!(unknown_variables(names.map(str::to_owned).into_iter()).is_empty());
+}
+
+#[test]
+fn an_origin_is_written_as_browsers_send_it() {
+    let parsed = |text: &str| text.parse::<Origin>().map(|origin| origin.as_str().to_owned());
+    assert_eq!(parsed("https://chat.example.com").as_deref(), Ok("https://chat.example.com"));
+    assert_eq!(parsed("https://chat.example.com:443").as_deref(), Ok("https://chat.example.com"));
+    assert_eq!(parsed("http://[::1]:3000").as_deref(), Ok("http://[::1]:3000"));
+    for wrong in ["*", "chat.example.com", "https://a.example/", "https://a.example/x", "ftp://a", "https://A.example", "null", "https://"] {
+        assert!(parsed(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn sites_are_read_with_their_origins() {
+    let sites = |text: &str| Cli::try_parse_from(["chat-backend", "--sites", text]).map(|cli| cli.config.sites);
+    let parsed = sites("blog=https://a.example http://b.example;demo=*").unwrap();
+    assert_eq!(parsed[0].origins, ["https://a.example", "http://b.example"]);
+    assert_eq!((parsed[1].key.as_str(), &parsed[1].origins[..]), ("demo", &["*".to_owned()][..]));
+    for wrong in ["blog", "blog=", "Blog=*", "blog=a.example"] {
+        assert!(sites(wrong).is_err(), "{wrong}");
+    }
+}
