@@ -21,6 +21,8 @@ pub mod problem;
 pub mod room;
 #[cfg(feature = "schema")]
 pub mod schema;
+#[cfg(feature = "schema")]
+pub mod schema_diff;
 pub mod text;
 pub mod time;
 pub mod ws;
