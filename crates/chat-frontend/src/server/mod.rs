@@ -32,8 +32,10 @@ struct Inner {
 }
 
 impl AppState {
-    /// Puts the parts together.
+    /// Puts the parts together, and lets views run on the server's runtime.
     pub fn new(config: Config, assets: Assets) -> Self {
+        // It refuses only where that was done before.
+        let _ = any_spawner::Executor::init_tokio();
         let sites = Sites::new(config.api_internal_url());
         Self(Arc::new(Inner {
             config,

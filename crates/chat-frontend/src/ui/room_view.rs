@@ -46,10 +46,13 @@ pub fn RoomView(
             spawn_local(async move { open(&model, session).await });
         }
     });
-    Effect::new(move |_| compose.restore_draft());
-    on_cleanup(move || {
-        compose.keep_draft();
-        model.close();
+    // In an effect, so that the server, which has no storage, does neither.
+    Effect::new(move |_| {
+        compose.restore_draft();
+        on_cleanup(move || {
+            compose.keep_draft();
+            model.close();
+        });
     });
     let people = RwSignal::new(false);
     view! {
