@@ -69,7 +69,8 @@ pub trait Feed {
     /// start, `replay` the changes of a resume. `None` when the room does not exist.
     ///
     /// A fresh start at any head, and a resume from any earlier head applied to what was known
-    /// there, give the same room.
+    /// there, give the same room. Of somebody who left, a resume tells the last change as a member
+    /// first and then that they left: the first may have renamed the author of messages that stay.
     async fn snapshot(
         &self,
         room: RoomId,

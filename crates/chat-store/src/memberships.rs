@@ -76,7 +76,8 @@ pub trait Memberships {
     /// A user's place in a room.
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>>;
 
-    /// Makes a user a member.
+    /// Makes a user a member. Reading begins at the newest message; who was a member before has read
+    /// at least as far as then.
     ///
     /// # Errors
     /// `NotFound(Room)`, `NotFound(User)`.

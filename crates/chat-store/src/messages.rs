@@ -116,7 +116,8 @@ pub trait Messages {
     ///
     /// Order: within a room, `seq` and `number` rise in the order of commits, both without gaps.
     /// Repeats: the same `(room, author, client_id)` returns the first acknowledgement for ever and
-    /// takes neither `seq` nor `number`.
+    /// takes neither `seq` nor `number`. The text of the repeat must be the same unless the message
+    /// was edited or deleted since: then its first text is gone and cannot be compared.
     /// Concurrency: any number of calls; the store may commit several in one transaction, and one
     /// that fails does not touch its neighbours.
     ///

@@ -59,7 +59,8 @@ pub struct RotateRefresh {
     /// The presented token's hash.
     pub presented: TokenHash,
     /// The successor's hash. The caller derives the successor from the presented token, so that a
-    /// retry asks for the same one.
+    /// retry asks for the same one; who asks for another one is not the same holder, and that is
+    /// reuse.
     pub successor: TokenHash,
     /// Now.
     pub at: Timestamp,

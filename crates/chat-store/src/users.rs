@@ -81,7 +81,7 @@ pub struct Upgraded {
     /// The user now.
     pub user: UserRecord,
     /// One `member` change in each room that the user is a member of, with the role `guest` raised
-    /// to `member`.
+    /// to `member`. Rooms that the user left show the new name with the next load.
     pub events: Vec<Event>,
 }
 

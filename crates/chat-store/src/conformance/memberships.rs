@@ -1,0 +1,229 @@
+//! Who belongs to a room, how far they have read, and invites.
+
+use chat_types::event::Change;
+use chat_types::id::{Number, Seq};
+use chat_types::room::{Member, Role};
+
+use super::given::{
+    Shared, account, at, at_once, guest, head, join, load, load_members, new_member, nth_name,
+    owned_room, record, refused, room_id, send, send_many, token, user_id,
+};
+use crate::{ListCursor, Membership, Missing, NewInvite, NewMember};
+
+pub async fn joining_is_a_change_and_happens_once(store: Shared) {
+    let (_, room) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    assert_eq!(store.membership(room, jisu).await.unwrap(), None);
+    let joined = join(&store, room, jisu, Role::Guest).await;
+    let event = joined.event.unwrap();
+    assert_eq!((event.room, event.seq, event.at), (room, Seq(2), at(50)));
+    let member = Member {
+        user: store.user(jisu).await.unwrap().unwrap().to_user(),
+        role: Role::Guest,
+        joined_at: at(50),
+    };
+    assert_eq!(event.change, Change::Member { member });
+    assert_eq!(
+        store.membership(room, jisu).await.unwrap(),
+        Some(joined.membership.clone())
+    );
+    let again = join(&store, room, jisu, Role::Owner).await;
+    assert!(again.event.is_none());
+    assert_eq!(again.membership, joined.membership, "the role stays");
+    assert_eq!(
+        (
+            head(&store, room).await,
+            record(&store, room).await.members_count
+        ),
+        (Seq(2), 2)
+    );
+}
+
+pub async fn joining_at_once_makes_one_member(store: Shared) {
+    let (_, room) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    let joined = at_once(16, |_| {
+        let store = store.clone();
+        async move { join(&store, room, jisu, Role::Guest).await.event.is_some() }
+    })
+    .await;
+    assert_eq!(joined.into_iter().filter(|made| *made).count(), 1);
+    assert_eq!(record(&store, room).await.members_count, 2);
+}
+
+pub async fn joining_needs_a_room_and_a_user(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    refused(
+        store.join(new_member(room_id(), mina, Role::Member)).await,
+        Missing::Room,
+    );
+    refused(
+        store.join(new_member(room, user_id(), Role::Member)).await,
+        Missing::User,
+    );
+    assert_eq!(head(&store, room).await, Seq(1));
+}
+
+pub async fn leaving_is_a_change_and_messages_stay(store: Shared) {
+    let (_, room) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    let sent = send(&store, room, jisu, "still here").await.sent;
+    let event = store.leave(room, jisu, at(60)).await.unwrap().unwrap();
+    assert_eq!((event.seq, event.at), (head(&store, room).await, at(60)));
+    assert_eq!(event.change, Change::MemberLeft { user_id: jisu });
+    assert_eq!(store.membership(room, jisu).await.unwrap(), None);
+    assert_eq!(record(&store, room).await.members_count, 1);
+    assert_eq!(load(&store, room, sent.id).await.author.id, jisu);
+    assert_eq!(store.leave(room, jisu, at(61)).await.unwrap(), None);
+    assert_eq!(store.leave(room, user_id(), at(61)).await.unwrap(), None);
+    assert_eq!(head(&store, room).await, event.seq);
+}
+
+pub async fn who_returns_is_a_new_member_who_has_read_as_far_as_before(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    send_many(&store, room, mina, 5).await;
+    store.mark_read(room, mina, Number(4)).await.unwrap();
+    store.leave(room, mina, at(60)).await.unwrap();
+    refused(
+        store.mark_read(room, mina, Number(5)).await,
+        Missing::Membership,
+    );
+    let back = NewMember {
+        at: at(70),
+        ..new_member(room, mina, Role::Member)
+    };
+    let joined = store.join(back).await.unwrap();
+    assert_eq!(
+        (joined.membership.role, joined.membership.joined_at),
+        (Role::Member, at(70))
+    );
+    assert!(joined.membership.read >= Number(4));
+    assert!(joined.event.is_some());
+    assert_eq!(record(&store, room).await.members_count, 1);
+}
+
+pub async fn a_role_changes_once(store: Shared) {
+    let (_, room) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    join(&store, room, jisu, Role::Guest).await;
+    let event = store
+        .set_role(room, jisu, Role::Moderator, at(60))
+        .await
+        .unwrap()
+        .unwrap();
+    let Change::Member { member } = &event.change else {
+        panic!("not a member");
+    };
+    assert_eq!(
+        (member.role, member.joined_at, event.seq),
+        (Role::Moderator, at(50), Seq(3))
+    );
+    assert_eq!(load_members(&store, room, 10).await[1], *member);
+    let same = store
+        .set_role(room, jisu, Role::Moderator, at(61))
+        .await
+        .unwrap();
+    assert_eq!((same, head(&store, room).await), (None, Seq(3)));
+    let stranger = account(&store, "jiho").await;
+    let refusal = store.set_role(room, stranger, Role::Owner, at(62)).await;
+    refused(refusal, Missing::Membership);
+}
+
+pub async fn reading_begins_at_the_newest_message(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    send_many(&store, room, mina, 5).await;
+    let jisu = guest(&store, "jisu").await;
+    let Membership { read, .. } = join(&store, room, jisu, Role::Guest).await.membership;
+    assert_eq!(read, Number(5));
+}
+
+pub async fn a_read_position_moves_forward_to_the_newest_message_at_most(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    send_many(&store, room, mina, 5).await;
+    for (asked, wanted) in [
+        (3, 3),
+        (2, 3),
+        (0, 3),
+        (5, 5),
+        (99, 5),
+        (u64::MAX, 5),
+        (1, 5),
+    ] {
+        let read = store.mark_read(room, mina, Number(asked)).await.unwrap();
+        assert_eq!(read, Number(wanted), "after asking for {asked}");
+        let stored = store.membership(room, mina).await.unwrap().unwrap();
+        assert_eq!(stored.read, Number(wanted));
+    }
+    assert_eq!(head(&store, room).await, Seq(6), "reading takes no seq");
+    let stranger = guest(&store, "jisu").await;
+    refused(
+        store.mark_read(room, stranger, Number(1)).await,
+        Missing::Membership,
+    );
+}
+
+pub async fn read_positions_set_at_once_end_at_the_furthest(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    send_many(&store, room, mina, 20).await;
+    let answers = at_once(20, |n| {
+        let store = store.clone();
+        let number = Number((n as u64 * 7) % 20 + 1);
+        async move { (number, store.mark_read(room, mina, number).await.unwrap()) }
+    })
+    .await;
+    assert!(answers.iter().all(|(asked, read)| read >= asked));
+    let stored = store.membership(room, mina).await.unwrap().unwrap();
+    assert_eq!(stored.read, Number(20));
+}
+
+pub async fn members_are_listed_by_role_then_time_then_id(store: Shared) {
+    let (_, room) = owned_room(&store).await;
+    for n in 0..23 {
+        let user = guest(&store, &nth_name(n)).await;
+        let role = [Role::Guest, Role::Member, Role::Moderator][n % 3];
+        let member = NewMember {
+            at: at(100 - (n as u64) / 5),
+            ..new_member(room, user, role)
+        };
+        store.join(member).await.unwrap();
+    }
+    let paged = load_members(&store, room, 5).await;
+    let mut sorted = paged.clone();
+    sorted.sort_by_key(|m| (std::cmp::Reverse(m.role.rank()), m.joined_at, m.user.id));
+    sorted.dedup();
+    assert_eq!(paged.len(), 24);
+    assert_eq!(paged, sorted);
+    assert_eq!(load_members(&store, room, 24).await, sorted);
+    let first = store.members(room, None, 5).await.unwrap();
+    for text in [
+        "",
+        "nonsense",
+        "m.1.2",
+        "r.1.00000000000000000000000000000000",
+    ] {
+        let cursor = Some(ListCursor(text.to_owned()));
+        assert_eq!(store.members(room, cursor, 5).await.unwrap(), first);
+    }
+}
+
+pub async fn an_invite_leads_to_its_room_until_it_ends(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    let invite = |code, room| NewInvite {
+        room,
+        code: token(code),
+        by: mina,
+        at: at(0),
+        expires_at: at(1_000),
+    };
+    store.create_invite(invite(1, room)).await.unwrap();
+    assert_eq!(
+        store.invited_room(token(1), at(999)).await.unwrap(),
+        Some(room)
+    );
+    assert_eq!(store.invited_room(token(1), at(1_000)).await.unwrap(), None);
+    assert_eq!(store.invited_room(token(2), at(1)).await.unwrap(), None);
+    refused(
+        store.create_invite(invite(3, room_id())).await,
+        Missing::Room,
+    );
+}

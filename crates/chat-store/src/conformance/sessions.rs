@@ -1,0 +1,242 @@
+//! Logins and their refresh tokens.
+
+use chat_types::time::Timestamp;
+
+use super::given::{Shared, at, at_once, guest, new_session, refused, session_id, token, user_id};
+use crate::{Conflict, Missing, RotateRefresh, Rotation, SessionRecord, TokenHash};
+
+const GRACE_MS: u64 = 30_000;
+
+fn rotate(presented: TokenHash, successor: TokenHash, now: Timestamp) -> RotateRefresh {
+    RotateRefresh {
+        presented,
+        successor,
+        at: now,
+        expires_at: at(2_000_000),
+        grace_ms: GRACE_MS,
+    }
+}
+
+async fn rotated(store: &Shared, from: u8, to: u8, now: Timestamp) -> SessionRecord {
+    let rotation = store
+        .rotate_refresh(rotate(token(from), token(to), now))
+        .await;
+    match rotation.unwrap() {
+        Rotation::Rotated(record) => record,
+        other => panic!("not rotated: {other:?}"),
+    }
+}
+
+async fn reused(store: &Shared, from: u8, to: u8, now: Timestamp) -> SessionRecord {
+    let rotation = store
+        .rotate_refresh(rotate(token(from), token(to), now))
+        .await;
+    match rotation.unwrap() {
+        Rotation::Reused(record) => record,
+        other => panic!("not noticed: {other:?}"),
+    }
+}
+
+async fn unknown(store: &Shared, from: u8, to: u8, now: Timestamp) {
+    let rotation = store
+        .rotate_refresh(rotate(token(from), token(to), now))
+        .await;
+    assert_eq!(rotation.unwrap(), Rotation::Unknown);
+}
+
+/// A session with the first token 1.
+async fn session(store: &Shared) -> SessionRecord {
+    let user = guest(store, "mina").await;
+    store
+        .create_session(new_session(user, token(1)))
+        .await
+        .unwrap()
+}
+
+pub async fn a_session_is_stored_as_made(store: Shared) {
+    let made = session(&store).await;
+    assert_eq!(made.device, "Firefox on Linux");
+    assert_eq!((made.created_at, made.last_used_at), (at(0), at(0)));
+    assert_eq!((made.expires_at, made.revoked_at), (at(1_000_000), None));
+    assert_eq!(store.session(made.id).await.unwrap(), Some(made));
+    assert_eq!(store.session(session_id()).await.unwrap(), None);
+}
+
+pub async fn a_session_needs_a_user_and_an_id_of_its_own(store: Shared) {
+    let first = session(&store).await;
+    refused(
+        store.create_session(new_session(user_id(), token(2))).await,
+        Missing::User,
+    );
+    let mut second = new_session(first.user, token(2));
+    second.id = first.id;
+    refused(store.create_session(second).await, Conflict::IdExists);
+}
+
+pub async fn a_rotation_extends_the_session(store: Shared) {
+    let made = session(&store).await;
+    let record = rotated(&store, 1, 2, at(10)).await;
+    let wanted = SessionRecord {
+        last_used_at: at(10),
+        expires_at: at(2_000_000),
+        ..made
+    };
+    assert_eq!(record, wanted);
+    assert_eq!(store.session(record.id).await.unwrap(), Some(wanted));
+    rotated(&store, 2, 3, at(20)).await;
+}
+
+pub async fn a_retry_within_the_grace_gets_the_same_successor(store: Shared) {
+    session(&store).await;
+    rotated(&store, 1, 2, at(10)).await;
+    rotated(&store, 1, 2, at(10 + GRACE_MS)).await;
+    rotated(&store, 2, 3, at(20 + GRACE_MS)).await;
+}
+
+pub async fn a_hundred_parallel_rotations_have_one_successor(store: Shared) {
+    let made = session(&store).await;
+    let rotations = at_once(100, |_| {
+        let store = store.clone();
+        async move { rotated(&store, 1, 2, at(10)).await.id }
+    })
+    .await;
+    assert_eq!(rotations, vec![made.id; 100]);
+    rotated(&store, 2, 3, at(20)).await;
+}
+
+pub async fn a_token_reused_after_the_grace_revokes_the_family(store: Shared) {
+    session(&store).await;
+    rotated(&store, 1, 2, at(10)).await;
+    let late = at(11 + GRACE_MS);
+    let record = reused(&store, 1, 2, late).await;
+    assert_eq!(record.revoked_at, Some(late));
+    assert_eq!(store.session(record.id).await.unwrap(), Some(record));
+    unknown(&store, 2, 3, late).await;
+    unknown(&store, 1, 2, late).await;
+}
+
+pub async fn a_predecessor_is_reused_once_its_successor_was_used(store: Shared) {
+    session(&store).await;
+    rotated(&store, 1, 2, at(10)).await;
+    rotated(&store, 2, 3, at(11)).await;
+    reused(&store, 1, 2, at(12)).await;
+    unknown(&store, 3, 4, at(13)).await;
+}
+
+pub async fn any_older_token_revokes_the_family(store: Shared) {
+    session(&store).await;
+    for n in 1..=4 {
+        rotated(&store, n, n + 1, at(10 + u64::from(n))).await;
+    }
+    reused(&store, 2, 3, at(20)).await;
+    unknown(&store, 5, 6, at(21)).await;
+}
+
+pub async fn a_retry_for_another_successor_is_reuse(store: Shared) {
+    session(&store).await;
+    rotated(&store, 1, 2, at(10)).await;
+    reused(&store, 1, 9, at(11)).await;
+    unknown(&store, 9, 10, at(12)).await;
+}
+
+pub async fn an_unknown_ended_or_revoked_token_is_unknown(store: Shared) {
+    let made = session(&store).await;
+    unknown(&store, 7, 8, at(10)).await;
+    unknown(&store, 1, 2, made.expires_at).await;
+    assert!(
+        store
+            .revoke_session(made.user, made.id, at(10))
+            .await
+            .unwrap()
+    );
+    unknown(&store, 1, 2, at(11)).await;
+}
+
+pub async fn live_sessions_are_listed_newest_use_first(store: Shared) {
+    let first = session(&store).await;
+    let mut others = Vec::new();
+    for n in 2..=4 {
+        let new = new_session(first.user, token(n * 10));
+        others.push(store.create_session(new).await.unwrap());
+    }
+    rotated(&store, 1, 2, at(50)).await;
+    rotated(&store, 30, 31, at(60)).await;
+    store
+        .revoke_session(first.user, others[0].id, at(61))
+        .await
+        .unwrap();
+    let listed = store.sessions_of(first.user, at(62)).await.unwrap();
+    let ids: Vec<_> = listed.iter().map(|session| session.id).collect();
+    assert_eq!(ids, [others[1].id, first.id, others[2].id]);
+    let later = store.sessions_of(first.user, at(1_000_000)).await.unwrap();
+    let ids: Vec<_> = later.iter().map(|session| session.id).collect();
+    assert_eq!(
+        ids,
+        [others[1].id, first.id],
+        "sessions that ended are not listed"
+    );
+}
+
+pub async fn a_session_is_revoked_once_and_only_by_its_user(store: Shared) {
+    let made = session(&store).await;
+    let other = guest(&store, "jisu").await;
+    assert!(!store.revoke_session(other, made.id, at(10)).await.unwrap());
+    assert!(
+        store
+            .revoke_session(made.user, made.id, at(11))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .revoke_session(made.user, made.id, at(12))
+            .await
+            .unwrap()
+    );
+    let stored = store.session(made.id).await.unwrap().unwrap();
+    assert_eq!(stored.revoked_at, Some(at(11)));
+    assert!(!stored.is_live(at(12)));
+}
+
+pub async fn all_sessions_but_one_are_revoked(store: Shared) {
+    let kept = session(&store).await;
+    let second = store
+        .create_session(new_session(kept.user, token(20)))
+        .await
+        .unwrap();
+    let third = store
+        .create_session(new_session(kept.user, token(30)))
+        .await
+        .unwrap();
+    let dead = store
+        .create_session(new_session(kept.user, token(40)))
+        .await
+        .unwrap();
+    let other = guest(&store, "jisu").await;
+    let foreign = store
+        .create_session(new_session(other, token(50)))
+        .await
+        .unwrap();
+    store
+        .revoke_session(kept.user, dead.id, at(1))
+        .await
+        .unwrap();
+    let mut revoked = store
+        .revoke_sessions(kept.user, Some(kept.id), at(2))
+        .await
+        .unwrap();
+    let mut wanted = vec![second.id, third.id];
+    revoked.sort();
+    wanted.sort();
+    assert_eq!(revoked, wanted);
+    assert!(
+        store
+            .session(foreign.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .is_live(at(3))
+    );
+    let last = store.revoke_sessions(kept.user, None, at(4)).await.unwrap();
+    assert_eq!(last, [kept.id]);
+}
