@@ -73,19 +73,23 @@ CREATE INDEX rooms_public ON rooms (active_at DESC, id DESC) WHERE kind = 'publi
 
 -- A row stays after leaving, so that the compacted feed can say so.
 CREATE TABLE memberships (
-    room      BLOB    NOT NULL REFERENCES rooms (id),
-    user      BLOB    NOT NULL REFERENCES users (id),
+    room       BLOB    NOT NULL REFERENCES rooms (id),
+    user       BLOB    NOT NULL REFERENCES users (id),
     -- The rank: 1 guest, 2 member, 3 moderator, 4 owner.
-    role      INTEGER NOT NULL CHECK (role BETWEEN 1 AND 4),
-    joined_at INTEGER NOT NULL,
-    left_at   INTEGER,
-    -- The seq of this row's newest change.
-    seq       INTEGER NOT NULL,
+    role       INTEGER NOT NULL CHECK (role BETWEEN 1 AND 4),
+    joined_at  INTEGER NOT NULL,
+    left_at    INTEGER,
+    -- The seq of this row's newest change, and of its newest change while a member: the feed tells
+    -- both of somebody who left, for the first may have renamed the author of messages.
+    seq        INTEGER NOT NULL,
+    member_seq INTEGER NOT NULL,
     -- Up to which message number the member has read.
-    read      INTEGER NOT NULL,
+    read       INTEGER NOT NULL,
     PRIMARY KEY (room, user)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX memberships_feed ON memberships (room, seq);
+CREATE INDEX memberships_feed_of_left ON memberships (room, member_seq)
+    WHERE left_at IS NOT NULL;
 CREATE INDEX memberships_of_user ON memberships (user, room) WHERE left_at IS NULL;
 CREATE INDEX memberships_listed ON memberships (room, role DESC, joined_at, user)
     WHERE left_at IS NULL;

@@ -14,10 +14,13 @@ use crate::rooms::RoomRow;
 use crate::value::{integer, seq};
 use crate::{SqliteStore, memberships, rooms, users};
 
-/// How many rows changed after `?2`, counted up to a little more than `?3`.
+/// How many rows changed after `?2`, each kind counted up to `?3`.
 const COUNT_CHANGES: &str = "\
 SELECT (SELECT count(*) FROM (SELECT 1 FROM messages WHERE room = ?1 AND seq > ?2 LIMIT ?3))
      + (SELECT count(*) FROM (SELECT 1 FROM memberships WHERE room = ?1 AND seq > ?2 LIMIT ?3))
+     + (SELECT count(*) FROM (SELECT 1 FROM memberships
+                              WHERE room = ?1 AND member_seq > ?2 AND left_at IS NOT NULL
+                              LIMIT ?3))
      + (SELECT count(*) FROM rooms WHERE id = ?1 AND room_seq > ?2)";
 
 const HEADS: &str =

@@ -29,11 +29,11 @@ ORDER BY room";
 /// Makes a membership or renews one that ended. Reading begins at the newest message, and a member
 /// who returns never goes back.
 const PUT_MEMBERSHIP: &str = "\
-INSERT INTO memberships (room, user, role, joined_at, seq, read)
-SELECT ?1, ?2, ?3, ?4, ?5, last_number FROM rooms WHERE id = ?1
+INSERT INTO memberships (room, user, role, joined_at, seq, member_seq, read)
+SELECT ?1, ?2, ?3, ?4, ?5, ?5, last_number FROM rooms WHERE id = ?1
 ON CONFLICT (room, user) DO UPDATE
 SET role = excluded.role, joined_at = excluded.joined_at, left_at = NULL, seq = excluded.seq,
-    read = max(read, excluded.read)";
+    member_seq = excluded.member_seq, read = max(read, excluded.read)";
 
 const COUNT_MEMBER: &str = "UPDATE rooms SET members_count = members_count + ?2 WHERE id = ?1";
 
@@ -41,7 +41,7 @@ const END_MEMBERSHIP: &str =
     "UPDATE memberships SET left_at = ?3, seq = ?4 WHERE room = ?1 AND user = ?2";
 
 const CHANGE_ROLE: &str =
-    "UPDATE memberships SET role = ?3, seq = ?4 WHERE room = ?1 AND user = ?2";
+    "UPDATE memberships SET role = ?3, seq = ?4, member_seq = ?4 WHERE room = ?1 AND user = ?2";
 
 const MARK_READ: &str = "\
 UPDATE memberships
@@ -57,12 +57,17 @@ WHERE m.room = ?1 AND m.left_at IS NULL
 ORDER BY m.role DESC, m.joined_at, m.user
 LIMIT ?5";
 
-/// Memberships that changed after `?2`, those that ended included.
+/// Memberships that changed after `?2`. Of one that ended first its last change as a membership:
+/// it may be the one that renamed its user, whose messages stay.
 const CHANGED: &str = "\
 SELECT m.user, u.name, u.kind, m.role, m.joined_at, m.seq, m.left_at IS NOT NULL AS has_left
 FROM memberships m JOIN users u ON u.id = m.user
 WHERE m.room = ?1 AND m.seq > ?2
-ORDER BY m.seq
+UNION ALL
+SELECT m.user, u.name, u.kind, m.role, m.joined_at, m.member_seq, 0
+FROM memberships m JOIN users u ON u.id = m.user
+WHERE m.room = ?1 AND m.member_seq > ?2 AND m.left_at IS NOT NULL
+ORDER BY seq
 LIMIT ?3";
 
 const INSERT_INVITE: &str = "\

@@ -131,9 +131,14 @@ async fn prepare(path: &Path) -> Result<SqliteConnection, OpenError> {
         .run_direct(None, &mut connection, false)
         .await
         .map_err(|error| migration(path, error))?;
+    check_promises(path, &mut connection).await?;
+    Ok(connection)
+}
+
+async fn check_promises(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
     for (pragma, statement, wanted) in PROMISES {
         let found: String = sqlx::query_scalar(statement)
-            .fetch_one(&mut connection)
+            .fetch_one(&mut *connection)
             .await
             .map_err(|source| database(path, source))?;
         if found != wanted {
@@ -145,7 +150,7 @@ async fn prepare(path: &Path) -> Result<SqliteConnection, OpenError> {
             });
         }
     }
-    Ok(connection)
+    Ok(())
 }
 
 fn database(path: &Path, source: sqlx::Error) -> OpenError {
@@ -166,5 +171,30 @@ fn migration(path: &Path, error: MigrateError) -> OpenError {
         },
         MigrateError::Execute(source) => OpenError::Database { path, source },
         source => OpenError::Migration { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_promise_that_is_not_kept_refuses_to_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.db");
+        for (broken, name) in [
+            ("PRAGMA synchronous = NORMAL", "synchronous"),
+            ("PRAGMA foreign_keys = OFF", "foreign_keys"),
+            ("PRAGMA secure_delete = OFF", "secure_delete"),
+            ("PRAGMA journal_mode = DELETE", "journal_mode"),
+        ] {
+            let mut connection = prepare(&path).await.unwrap();
+            sqlx::query(broken).execute(&mut connection).await.unwrap();
+            match check_promises(&path, &mut connection).await {
+                Err(OpenError::Pragma { pragma, .. }) => assert_eq!(pragma, name),
+                other => panic!("{name} went unnoticed: {other:?}"),
+            }
+            connection.close().await.unwrap();
+        }
     }
 }

@@ -181,7 +181,7 @@ async fn free_name(
 ) -> error::Result<Nickname> {
     for name in names {
         let taken: bool = sqlx::query_scalar(SKELETON_TAKEN)
-            .bind(look(name))
+            .bind(String::from(name.skeleton()))
             .bind(*id.as_uuid())
             .fetch_one(&mut *connection)
             .await?;
@@ -190,16 +190,6 @@ async fn free_name(
         }
     }
     Err(Conflict::NameTaken.into())
-}
-
-/// What a name looks like. A skeleton is made of letters and digits; a name without any, such as
-/// one of emoji, looks like itself.
-fn look(name: &Nickname) -> String {
-    let skeleton = String::from(name.skeleton());
-    if skeleton.is_empty() {
-        return name.to_string();
-    }
-    skeleton
 }
 
 async fn insert(
@@ -213,7 +203,7 @@ async fn insert(
     sqlx::query(INSERT_USER)
         .bind(*id.as_uuid())
         .bind(name.as_str())
-        .bind(look(name))
+        .bind(String::from(name.skeleton()))
         .bind(kind)
         .bind(login.as_ref().map(|login| login.username.as_str()))
         .bind(login.as_ref().map(|login| login.password_hash))
@@ -242,7 +232,7 @@ async fn upgrade_guest(
         sqlx::query(RENAME)
             .bind(*upgrade.id.as_uuid())
             .bind(name.as_str())
-            .bind(look(&name))
+            .bind(String::from(name.skeleton()))
             .execute(&mut *connection)
             .await?;
     }

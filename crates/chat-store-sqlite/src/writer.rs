@@ -212,3 +212,161 @@ async fn commit(connection: &mut SqliteConnection, group: Vec<Job>) -> sqlx::Res
 async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> sqlx::Result<()> {
     sqlx::query(statement).execute(connection).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chat_store::{Conflict, Store};
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::SqliteStore;
+    use crate::error::Failure;
+
+    const COUNT: &str = "SELECT checks FROM readiness";
+    const RAISE: &str = "UPDATE readiness SET checks = checks + 1";
+    /// A row without its user, which the commit refuses.
+    const ORPHAN: &str = "\
+INSERT INTO sessions (id, user, device, created_at, last_used_at, expires_at)
+VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
+
+    async fn store() -> Arc<SqliteStore> {
+        Arc::new(SqliteStore::open_in_memory().await.unwrap())
+    }
+
+    async fn raise(store: &SqliteStore) -> chat_store::Result<()> {
+        store
+            .write(|connection| Box::pin(async move { Ok(execute(connection, RAISE).await?) }))
+            .await
+    }
+
+    async fn raised(store: &SqliteStore) -> i64 {
+        let mut snapshot = store.read().await.unwrap();
+        sqlx::query_scalar(COUNT)
+            .fetch_one(&mut *snapshot)
+            .await
+            .unwrap()
+    }
+
+    /// Holds the writer until the returned handle is notified, so that what comes next waits and
+    /// becomes one group.
+    async fn hold(store: &Arc<SqliteStore>) -> Arc<Notify> {
+        let (started, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (store, begin, wait) = (store.clone(), started.clone(), go.clone());
+        tokio::spawn(async move {
+            store
+                .write(move |_| {
+                    Box::pin(async move {
+                        begin.notify_one();
+                        wait.notified().await;
+                        Ok(())
+                    })
+                })
+                .await
+        });
+        started.notified().await;
+        go
+    }
+
+    #[tokio::test]
+    async fn a_group_whose_commit_fails_is_not_written_and_every_caller_knows() {
+        let store = store().await;
+        let go = hold(&store).await;
+        let good = raise(&store);
+        let bad = store.write(|connection| {
+            Box::pin(async move {
+                execute(connection, "PRAGMA defer_foreign_keys = ON").await?;
+                Ok(execute(connection, ORPHAN).await?)
+            })
+        });
+        let also_good = raise(&store);
+        let release = async { go.notify_one() };
+        let (good, bad, also_good, ()) = tokio::join!(good, bad, also_good, release);
+        for result in [good, bad, also_good] {
+            assert!(
+                matches!(result, Err(StoreError::Unavailable(_))),
+                "{result:?}"
+            );
+        }
+        assert_eq!(raised(&store).await, 0);
+        raise(&store).await.unwrap();
+        assert_eq!(raised(&store).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_undoes_itself_and_not_its_neighbours() {
+        let store = store().await;
+        let go = hold(&store).await;
+        let good = raise(&store);
+        let bad = store.write::<(), _>(|connection| {
+            Box::pin(async move {
+                execute(connection, RAISE).await?;
+                Err(Failure::from(Conflict::NameTaken))
+            })
+        });
+        let also_good = raise(&store);
+        let release = async { go.notify_one() };
+        let (good, bad, also_good, ()) = tokio::join!(good, bad, also_good, release);
+        good.unwrap();
+        also_good.unwrap();
+        assert!(matches!(
+            bad,
+            Err(StoreError::Conflict(Conflict::NameTaken))
+        ));
+        assert_eq!(raised(&store).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_on_when_its_caller_is_gone() {
+        let store = store().await;
+        let go = hold(&store).await;
+        {
+            let mut abandoned = std::pin::pin!(raise(&store));
+            let polled = poll_once(abandoned.as_mut()).await;
+            assert!(!polled, "it waits behind the held writer");
+        }
+        go.notify_one();
+        raise(&store).await.unwrap();
+        assert_eq!(raised(&store).await, 2);
+    }
+
+    /// Polls once; whether it was ready.
+    async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> bool {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(future.as_mut().poll(context).is_ready())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_write_beyond_the_queue_is_refused_at_once() {
+        let store = store().await;
+        let go = hold(&store).await;
+        let mut waiting: Vec<_> = (0..QUEUE_JOBS).map(|_| Box::pin(raise(&store))).collect();
+        for write in &mut waiting {
+            assert!(!poll_once(write.as_mut()).await);
+        }
+        let refused = raise(&store).await;
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{refused:?}"
+        );
+        go.notify_one();
+        for write in waiting {
+            write.await.unwrap();
+        }
+        assert_eq!(raised(&store).await, i64::try_from(QUEUE_JOBS).unwrap());
+    }
+
+    #[tokio::test]
+    async fn closing_finishes_what_waits() {
+        let store = store().await;
+        let go = hold(&store).await;
+        let mut waiting = Box::pin(raise(&store));
+        assert!(!poll_once(waiting.as_mut()).await);
+        go.notify_one();
+        let (result, ()) = tokio::join!(waiting, store.close());
+        result.unwrap();
+    }
+}

@@ -1,0 +1,121 @@
+//! Opening a database: what is refused, and what is in force.
+
+#![expect(clippy::unwrap_used, reason = "the helpers are parts of the tests")]
+
+use std::path::Path;
+
+use chat_store::{Store, StoreError};
+use chat_store_sqlite::{OpenError, SqliteStore, migrate};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+async fn raw(path: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(path);
+    options.connect().await.unwrap()
+}
+
+fn sentence(opened: Result<SqliteStore, OpenError>) -> String {
+    match opened {
+        Ok(_) => panic!("it opened"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_second_open_of_one_file_is_refused_until_the_first_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let first = SqliteStore::open(&path).await.unwrap();
+    let second = sentence(SqliteStore::open(&path).await);
+    assert!(second.contains("is in use by another process"), "{second}");
+    assert!(matches!(migrate(&path).await, Err(OpenError::InUse { .. })));
+    first.check().await.unwrap();
+    first.close().await;
+    SqliteStore::open(&path)
+        .await
+        .unwrap()
+        .check()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_schema_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    migrate(&path).await.unwrap();
+    let mut connection = raw(&path).await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations
+             (version, description, success, checksum, execution_time)
+         VALUES (9999, 'of the future', 1, x'00', 0)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    match SqliteStore::open(&path).await {
+        Err(OpenError::NewerSchema { found, known, .. }) => assert_eq!((found, known), (9999, 1)),
+        Err(other) => panic!("refused for another reason: {other}"),
+        Ok(_) => panic!("it opened"),
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_made_is_refused_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing").join("chat.db");
+    let error = sentence(SqliteStore::open(&path).await);
+    assert!(error.contains("cannot be opened or created"), "{error}");
+    assert!(error.contains("missing/chat.db"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let text = "a letter, not a database. ".repeat(200);
+    std::fs::write(&path, &text).unwrap();
+    let error = sentence(SqliteStore::open(&path).await);
+    assert!(error.contains("cannot be used"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn migrating_twice_is_migrating_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    migrate(&path).await.unwrap();
+    migrate(&path).await.unwrap();
+    SqliteStore::open(&path)
+        .await
+        .unwrap()
+        .check()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_database_is_in_wal_mode_after_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let mut connection = raw(&path).await;
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(mode, "wal");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_database_in_memory_ends_with_its_store() {
+    let store = SqliteStore::open_in_memory().await.unwrap();
+    store.check().await.unwrap();
+    store.close().await;
+    assert!(matches!(
+        store.check().await,
+        Err(StoreError::Unavailable(_))
+    ));
+}
