@@ -326,11 +326,17 @@ impl Connection {
                 self.remove(room);
                 self.documents.push_back(doc);
             }
-            Some(Outcome::Synced { room, upto, doc }) => {
+            Some(Outcome::Synced {
+                room,
+                upto,
+                more,
+                doc,
+            }) => {
                 self.documents.push_back(doc);
                 let subscription = self.find(room);
                 if let Some(place) = subscription.and_then(|it| it.place.as_mut())
                     && place.paused
+                    && !more
                 {
                     place.paused = false;
                     place.next = upto.next();

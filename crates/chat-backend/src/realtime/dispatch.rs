@@ -36,8 +36,13 @@ pub(super) enum Outcome {
     },
     /// The room may not be followed.
     NotSubscribed { room: RoomId, doc: Doc },
-    /// The reader knows everything up to `upto`, once `doc` is sent.
-    Synced { room: RoomId, upto: Seq, doc: Doc },
+    /// A page of missed changes; after the last one the reader knows everything up to `upto`.
+    Synced {
+        room: RoomId,
+        upto: Seq,
+        more: bool,
+        doc: Doc,
+    },
     /// A token was accepted.
     Authenticated { id: RequestId, caller: Caller },
     /// What the store says of the connection's rights.
@@ -263,7 +268,7 @@ async fn sync(
     let viewer = context.caller.as_ref().map(|caller| caller.user.id);
     let store = &context.state.store;
     let page = store.changes_after(room, viewer, after, limit).await?;
-    let upto = page.upto;
+    let (upto, more) = (page.upto, page.more);
     let doc = encode(&ServerDoc::Page(ws::Page {
         id,
         room,
@@ -271,9 +276,14 @@ async fn sync(
         changes: page.changes,
         upto,
         head: page.head,
-        more: page.more,
+        more,
     }));
-    Ok(Outcome::Synced { room, upto, doc })
+    Ok(Outcome::Synced {
+        room,
+        upto,
+        more,
+        doc,
+    })
 }
 
 async fn authenticate(context: &Context, id: RequestId, token: &str) -> Result<Outcome, ApiError> {

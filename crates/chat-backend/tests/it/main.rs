@@ -1,9 +1,16 @@
 //! The service from outside: a real server on a free port, real clients.
 
+#![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what tests may use")]
+
 mod auth;
 mod config;
+mod hostile;
 mod http;
 mod messages;
+mod presence;
+mod reconnect;
 mod rooms;
+mod shutdown;
 mod socket;
+mod stream;
 mod support;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chat_types::account::Empty;
+use chat_types::endpoint::LeaveRoom;
 use chat_types::id::Seq;
 use chat_types::problem::ErrorCode;
 use chat_types::room::RoomKind;
@@ -28,7 +30,11 @@ async fn two_guests_talk() {
 #[tokio::test]
 async fn many_writers_at_once_make_one_contiguous_feed_with_the_same_bytes_for_all() {
     let app = TestApp::start().await;
-    let people = [app.guest("one").await, app.guest("two").await, app.guest("three").await];
+    let people = [
+        app.guest("one").await,
+        app.guest("two").await,
+        app.guest("three").await,
+    ];
     let room = people[0].open_page("blog", "/busy").await.room.id;
     let mut readers = Vec::new();
     for person in &people {
@@ -68,7 +74,13 @@ async fn regression_03_the_same_client_id_over_socket_and_http_makes_one_message
     let client_id = new_client_id();
     let over_http = mina.send_as(room, client_id, "once").await.unwrap();
     let id = socket.id();
-    let again = Command::Send { id, room, client_id, body: "once".into(), reply_to: None };
+    let again = Command::Send {
+        id,
+        room,
+        client_id,
+        body: "once".into(),
+        reply_to: None,
+    };
     socket.send(&again).await;
     let sent = socket.expect("ok", |doc| match doc {
         ServerDoc::Ok(ok) if ok.id == id => ok.sent,
@@ -76,7 +88,10 @@ async fn regression_03_the_same_client_id_over_socket_and_http_makes_one_message
     });
     let sent = sent.await;
     assert!(sent.duplicate && !over_http.duplicate);
-    assert_eq!((sent.id, sent.seq, sent.number), (over_http.id, over_http.seq, over_http.number));
+    assert_eq!(
+        (sent.id, sent.seq, sent.number),
+        (over_http.id, over_http.seq, over_http.number)
+    );
     assert_eq!(mina.history(room).await.unwrap().messages.len(), 1);
 }
 
@@ -104,7 +119,11 @@ async fn regression_05_what_was_heard_is_stored_and_what_was_acknowledged_is_in_
         writer.say_later(room, &n.to_string()).await;
     }
     for n in 0..20 {
-        assert_eq!(reader.heard(room).await, n.to_string(), "in the order of sending");
+        assert_eq!(
+            reader.heard(room).await,
+            n.to_string(),
+            "in the order of sending"
+        );
         let stored = mina.history(room).await.unwrap().messages;
         assert!(stored.len() > n, "heard before it was stored");
     }
@@ -129,14 +148,19 @@ async fn a_private_room_is_not_found_by_others_and_ends_for_who_leaves() {
     let room = mina.room(RoomKind::Private, "ours").await;
     let mut of_joon = app.socket(Some(joon.token())).await;
     let id = of_joon.id();
-    let sub = Command::Sub { id, room, epoch: None, since: None, tail: 0 };
+    let sub = Command::Sub {
+        id,
+        room,
+        epoch: None,
+        since: None,
+        tail: 0,
+    };
     of_joon.send(&sub).await;
     assert_eq!(of_joon.refusal(id).await.code, ErrorCode::NotFound);
 
     let mut of_mina = app.socket(Some(mina.token())).await;
     of_mina.follow(room).await;
-    let leave = mina.call::<chat_types::endpoint::LeaveRoom>;
-    leave(&[&room], chat_types::account::Empty {}).await.unwrap();
+    mina.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
     let reason = of_mina.expect("unsubbed", |doc| match doc {
         ServerDoc::Unsubbed { room: it, reason } if it == room => Some(reason),
         _ => None,
@@ -154,9 +178,24 @@ async fn edits_reactions_and_deletions_are_heard_and_acknowledged_with_their_pla
     let sent = socket.say(room, "first").await;
     let message_id = sent.id;
     let commands = [
-        |id, room, message_id| Command::Edit { id, room, message_id, body: "second".into() },
-        |id, room, message_id| Command::React { id, room, message_id, emoji: "👍".into(), on: true },
-        |id, room, message_id| Command::Delete { id, room, message_id },
+        |id, room, message_id| Command::Edit {
+            id,
+            room,
+            message_id,
+            body: "second".into(),
+        },
+        |id, room, message_id| Command::React {
+            id,
+            room,
+            message_id,
+            emoji: "👍".into(),
+            on: true,
+        },
+        |id, room, message_id| Command::Delete {
+            id,
+            room,
+            message_id,
+        },
     ];
     let mut last = sent.seq;
     for command in commands {
@@ -203,11 +242,24 @@ async fn what_follows_hello_in_its_frame_is_done_and_a_second_hello_is_refused()
     let room = mina.open_page("blog", "/frame").await.room.id;
     let mut socket = app.connect().await;
     let id = socket.id();
-    let sub = Command::Sub { id, room, epoch: None, since: None, tail: 0 };
+    let sub = Command::Sub {
+        id,
+        room,
+        epoch: None,
+        since: None,
+        tail: 0,
+    };
     let documents = [hello(Some(mina.token())), sub, hello(None)];
-    let lines: Vec<_> = documents.iter().map(|doc| serde_json::to_string(doc).unwrap()).collect();
+    let lines: Vec<_> = documents
+        .iter()
+        .map(|doc| serde_json::to_string(doc).unwrap())
+        .collect();
     socket.send_text(&lines.join("\n")).await;
-    socket.expect("subbed", |doc| matches!(doc, ServerDoc::Subbed(_)).then_some(())).await;
+    socket
+        .expect("subbed", |doc| {
+            matches!(doc, ServerDoc::Subbed(_)).then_some(())
+        })
+        .await;
     let again = socket.refusal(chat_types::id::RequestId(1)).await;
     assert_eq!(again.code, ErrorCode::Malformed);
 }
@@ -220,11 +272,25 @@ async fn a_visitor_becomes_a_guest_on_the_open_socket_and_never_somebody_else() 
     let mut socket = app.socket(None).await;
     socket.follow(room).await;
     let id = socket.id();
-    socket.send(&Command::Auth { id, token: mina.token().into() }).await;
-    socket.expect("ok", |doc| matches!(doc, ServerDoc::Ok(ok) if ok.id == id).then_some(())).await;
+    socket
+        .send(&Command::Auth {
+            id,
+            token: mina.token().into(),
+        })
+        .await;
+    socket
+        .expect("ok", |doc| {
+            matches!(doc, ServerDoc::Ok(ok) if ok.id == id).then_some(())
+        })
+        .await;
     assert!(socket.say(room, "it is me").await.seq > Seq::ZERO);
     let id = socket.id();
-    socket.send(&Command::Auth { id, token: joon.token().into() }).await;
+    socket
+        .send(&Command::Auth {
+            id,
+            token: joon.token().into(),
+        })
+        .await;
     assert_eq!(socket.refusal(id).await.code, ErrorCode::Forbidden);
 }
 

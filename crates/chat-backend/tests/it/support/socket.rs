@@ -27,6 +27,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Socket {
     pub stream: WebSocketStream<TcpStream>,
     documents: VecDeque<String>,
+    /// Events that came before what was waited for.
+    kept: VecDeque<String>,
     next_id: u64,
 }
 
@@ -62,10 +64,15 @@ impl Socket {
     pub async fn open(request: Request) -> Self {
         let port = request.uri().port_u16().unwrap();
         let tcp = TcpStream::connect((request.uri().host().unwrap(), port)).await;
-        let (stream, _) = client_async(request, tcp.unwrap()).await.unwrap();
+        Self::open_on(tcp.unwrap(), request).await
+    }
+
+    pub async fn open_on(tcp: TcpStream, request: Request) -> Self {
+        let (stream, _) = client_async(request, tcp).await.unwrap();
         Self {
             stream,
             documents: VecDeque::new(),
+            kept: VecDeque::new(),
             next_id: 1,
         }
     }
@@ -76,7 +83,8 @@ impl Socket {
     }
 
     pub async fn send(&mut self, command: &Command) {
-        self.send_text(&serde_json::to_string(command).unwrap()).await;
+        self.send_text(&serde_json::to_string(command).unwrap())
+            .await;
     }
 
     pub async fn send_text(&mut self, text: &str) {
@@ -119,12 +127,15 @@ impl Socket {
             tail,
         })
         .await;
-        self.expect("subbed", |doc| match doc {
+        let subbed = self.expect("subbed", |doc| match doc {
             ServerDoc::Subbed(subbed) if subbed.id == id => Some(subbed),
             ServerDoc::Err(err) if err.id == Some(id) => panic!("{err:?}"),
             _ => None,
-        })
-        .await
+        });
+        let subbed = subbed.await;
+        // What came before belongs to the reading before.
+        self.kept.clear();
+        subbed
     }
 
     /// Sends a message and waits for its acknowledgement.
@@ -180,7 +191,8 @@ impl Socket {
         }
     }
 
-    /// What `wanted` picks from the documents, of which those before are dropped.
+    /// What `wanted` picks from the documents. Events before it are kept for later, everything else
+    /// is dropped.
     pub async fn expect<T>(
         &mut self,
         what: &str,
@@ -188,10 +200,17 @@ impl Socket {
     ) -> T {
         let mut before = Vec::new();
         let picked = timeout(PATIENCE, async {
+            let kept = std::mem::take(&mut self.kept);
+            self.documents = kept.into_iter().chain(self.documents.drain(..)).collect();
             loop {
                 let text = self.next_text().await;
-                if let Some(picked) = wanted(serde_json::from_str(&text).unwrap()) {
+                let doc: ServerDoc = serde_json::from_str(&text).unwrap();
+                let is_event = matches!(doc, ServerDoc::Ev(_));
+                if let Some(picked) = wanted(doc) {
                     return picked;
+                }
+                if is_event {
+                    self.kept.push_back(text.clone());
                 }
                 before.push(text);
             }
