@@ -53,7 +53,7 @@ pub(crate) fn autobahn() -> anyhow::Result<Outcome> {
     let addr = run::free_address()?;
     let mut echo = Service::start(
         "echo server",
-        Command::new(paths::binary("examples/echo")).arg(addr.to_string()),
+        Command::new(paths::binary("examples/echo")).args(["--addr", &addr.to_string()]),
     )?;
     await_listening(&mut echo, addr)?;
     run_suite(&work, addr)?;
