@@ -303,6 +303,9 @@ impl Client {
     }
 
     fn notify_room(&mut self, room: RoomId, change: RoomChange) {
-        self.notify(Notice::Room { room, change });
+        let effect = Effect::Notify(Notice::Room { room, change });
+        if self.effects.back() != Some(&effect) {
+            self.effects.push_back(effect);
+        }
     }
 }

@@ -542,9 +542,11 @@ impl Client {
         arrived.into_iter().map(RowKey::Own).collect()
     }
 
-    /// Accepted messages up to the cursor are in the timeline, or were deleted from what it loads.
+    /// Accepted messages up to the cursor are in the timeline, or outside of what it holds. Between
+    /// two pages that is not so: a row that was changed since may come with a later one.
     pub(super) fn settle(&mut self, room: RoomId) {
-        let Some(cursor) = self.rooms.get(&room).and_then(RoomState::cursor) else {
+        let state = self.rooms.get(&room).filter(|state| !state.feed.partial);
+        let Some(cursor) = state.and_then(RoomState::cursor) else {
             return;
         };
         for client_id in self.outbox.settled(room, cursor) {

@@ -100,6 +100,8 @@ impl RoomState {
                 self.apply(user, seq, change, Source::Replay, applied);
             }
         }
+        let healed = self.timeline.heal_previews(user).into_iter();
+        applied.changes.extend(healed.map(RoomChange::Updated));
         let dropped = match loading.span {
             Span::Older => self.timeline.trim_end(user),
             _ => self.timeline.trim_start(user),

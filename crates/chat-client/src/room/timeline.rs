@@ -103,7 +103,10 @@ impl Timeline {
             }
             (Some(first), Some(_)) if message.number > first => Place::Middle,
             (Some(_), Some(_)) if !self.more_before => Place::Start,
-            (None, None) if message.number > last_number && !self.more_after => Place::New,
+            (None, None) if self.more_after => return Put::Ignored,
+            (None, None) if message.number > last_number => Place::New,
+            // The room was empty when the window was made: nothing can be missing before it.
+            (None, None) if !self.more_before => Place::End,
             _ => return Put::Ignored,
         };
         self.insert(message, user);
@@ -113,6 +116,8 @@ impl Timeline {
     /// Puts in a message without asking.
     pub(crate) fn insert(&mut self, message: Message, user: Option<UserId>) {
         self.by_id.insert(message.id, message.number);
+        // Number 1 is the first message that the room ever had.
+        self.more_before &= message.number > Number(1);
         if user == Some(message.author.id) {
             self.own.insert(message.client_id, message.number);
         }
@@ -151,6 +156,30 @@ impl Timeline {
             }
         }
         changed
+    }
+
+    /// Shows above each answer what is held of the answered message. Returns the answers that
+    /// changed.
+    pub(crate) fn heal_previews(&mut self, user: Option<UserId>) -> Vec<RowKey> {
+        let answers = self.rows.values().filter_map(|m| m.reply_to.as_ref());
+        let answered: BTreeMap<MessageId, (String, String)> = answers
+            .filter_map(|preview| self.get(preview.id))
+            .map(|m| (m.id, (m.author.name.clone(), excerpt(&m.content))))
+            .collect();
+        self.refresh_previews(
+            |preview| {
+                let Some((author, excerpt)) = answered.get(&preview.id) else {
+                    return false;
+                };
+                let stale = preview.author != *author || preview.excerpt != *excerpt;
+                if stale {
+                    preview.author.clone_from(author);
+                    preview.excerpt.clone_from(excerpt);
+                }
+                stale
+            },
+            user,
+        )
     }
 
     /// Learns which rows are the user's.

@@ -1,7 +1,7 @@
 //! What there is to show of a room.
 
 use chat_types::event::{Message, User};
-use chat_types::id::{MessageId, Number, UserId};
+use chat_types::id::{Epoch, MessageId, Number, Seq, UserId};
 use chat_types::room::{Member, MembersSummary, Role, Room};
 
 use super::timeline::key_of;
@@ -21,6 +21,17 @@ impl<'a> RoomView<'a> {
     /// Whether it is followed.
     pub fn status(self) -> RoomStatus {
         self.state.status
+    }
+
+    /// The place in the room's feed up to which everything was applied; `None` before the first
+    /// snapshot.
+    pub fn cursor(self) -> Option<Seq> {
+        self.state.cursor()
+    }
+
+    /// Which history the cursor belongs to.
+    pub fn epoch(self) -> Option<&'a Epoch> {
+        self.state.epoch.as_ref()
     }
 
     /// Its name, kind, topic and state; `None` until the server has told.
