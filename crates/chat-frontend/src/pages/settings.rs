@@ -12,6 +12,7 @@ use leptos_router::hooks::use_navigate;
 use crate::api::http::ApiError;
 use crate::api::time;
 use crate::i18n::{Key, fill, text, tr, use_lang};
+use crate::state::device;
 use crate::state::load::Load;
 use crate::state::session::use_session;
 use crate::ui::avatar::{Avatar, AvatarSize};
@@ -222,7 +223,7 @@ fn Devices() -> impl IntoView {
 fn DeviceRow(device: Device, revoke: Callback<SessionId>) -> impl IntoView {
     let lang = use_lang();
     let (id, current, last_used_at) = (device.id, device.current, device.last_used_at);
-    let known = (!device.device.is_empty()).then_some(device.device);
+    let known = device::in_words(&device.device);
     let name = Signal::derive(move || {
         known
             .clone()

@@ -2,9 +2,11 @@
 
 pub mod compose;
 pub mod connection;
+pub mod device;
 pub mod load;
 pub mod look;
 pub mod my_rooms;
+pub mod open_room;
 pub mod room;
 pub mod rows;
 pub mod session;

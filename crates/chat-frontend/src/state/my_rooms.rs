@@ -91,6 +91,15 @@ impl MyRooms {
         self.change(|rooms| read(rooms, room, number));
     }
 
+    /// A room has this many members now.
+    pub fn members(self, room: RoomId, count: u32) {
+        self.change(|rooms| {
+            if let Some(summary) = find(rooms, room) {
+                summary.members_count = count;
+            }
+        });
+    }
+
     /// The caller is no longer in a room.
     pub fn remove(self, room: RoomId) {
         self.change(|rooms| rooms.retain(|summary| summary.room.id != room));

@@ -90,21 +90,15 @@ pub fn Avatar(
     view! { <Drawing class=move || face.class(size) shape=move || face.shape() name/> }
 }
 
-/// The face that a name would get before there is a user: a taste of it in the join form.
+/// The place of a face before there is a user: the face itself depends on an id that only joining
+/// gives.
 #[component]
 pub fn AvatarPreview(
     /// The name so far.
     #[prop(into)]
     name: Signal<String>,
 ) -> impl IntoView {
-    let face = Memo::new(move |_| name.with(|name| Face::of(name.trim().as_bytes())));
-    view! {
-        <Drawing
-            class=move || face.get().class(AvatarSize::Large)
-            shape=move || face.get().shape()
-            name
-        />
-    }
+    view! { <Drawing class=|| "avatar avatar--large avatar--new".to_owned() shape=|| "" name/> }
 }
 
 #[component]
