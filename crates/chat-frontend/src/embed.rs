@@ -7,12 +7,13 @@ use chat_types::room::{OpenPage, RoomSummary};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use percent_encoding::percent_decode_str;
+use wasm_bindgen::JsValue;
 
-use crate::api::document;
 use crate::api::http::ApiError;
+use crate::api::{document, host};
 use crate::i18n::{Key, text, tr, use_lang};
 use crate::state::connection::provide_connection;
-use crate::state::look::{provide_lang, restorer};
+use crate::state::look::{Theme, provide_lang};
 use crate::state::session::{Session, provide_session};
 use crate::ui::empty::Empty;
 use crate::ui::icons::IconName;
@@ -26,14 +27,22 @@ pub fn Embed() -> impl IntoView {
     provide_lang();
     let session = provide_session();
     let connection = provide_connection();
-    let restore_look = restorer();
     let room = RwSignal::new(None::<Result<RoomId, ApiError>>);
     let open = move || {
         room.set(None);
-        spawn_local(async move { drop(room.try_set(Some(find_room(session).await))) });
+        spawn_local(async move {
+            let found = find_room(session).await;
+            if found.is_ok() {
+                host::tell("ready", &JsValue::UNDEFINED);
+            }
+            room.try_set(Some(found));
+        });
     };
     Effect::new(move |_| {
-        restore_look();
+        host::listen("theme", |theme| {
+            let theme = Theme::from_name(&theme);
+            document::set_attribute("data-theme", (theme != Theme::Auto).then(|| theme.name()));
+        });
         session.restore();
         connection.start(session, "embed");
         open();

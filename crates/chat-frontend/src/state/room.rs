@@ -100,6 +100,8 @@ pub struct RoomModel {
     pub following: RwSignal<bool>,
     /// New messages of others since the reader left the end.
     pub fresh: RwSignal<u32>,
+    /// New messages of others that nobody has looked at yet.
+    pub unseen: RwSignal<u32>,
     /// The last message that was read when the divider was placed.
     pub unread_after: RwSignal<Option<Number>>,
     /// New messages of others, for the announcer.
@@ -133,6 +135,7 @@ impl RoomModel {
             at_newest: RwSignal::new(true),
             following: RwSignal::new(true),
             fresh: RwSignal::new(0),
+            unseen: RwSignal::new(0),
             unread_after: RwSignal::new(None),
             arrivals: RwSignal::new(Vec::new()),
             refusal: RwSignal::new(None),
@@ -229,6 +232,7 @@ impl RoomModel {
         if !self.at_newest.get_untracked() || !events::page_is_read() {
             return;
         }
+        set(self.unseen, 0);
         let last = self.look(|room| (room.last_number(), room.read(), room.role().is_some()));
         if let Some((last, read, true)) = last
             && last > read
@@ -430,10 +434,15 @@ impl RoomModel {
         if others.is_empty() {
             return;
         }
-        if !self.following.get_untracked() {
-            let count = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        let following = self.following.get_untracked();
+        let count = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        if !following {
             self.fresh
                 .update(|fresh| *fresh = fresh.saturating_add(count));
+        }
+        if !following || !events::page_is_read() {
+            self.unseen
+                .update(|unseen| *unseen = unseen.saturating_add(count));
         }
         if !events::page_is_read() && self.unread_after.get_untracked().is_none() {
             let first_new = self.look(|room| {

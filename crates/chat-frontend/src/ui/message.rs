@@ -24,7 +24,8 @@ pub fn MessageRow(
     row: ArcRwSignal<RowData>,
 ) -> impl IntoView {
     let row = RwSignal::from(row);
-    let active = RwSignal::new(false);
+    let pointed = RwSignal::new(false);
+    let focused = RwSignal::new(false);
     let open = RwSignal::new(false);
     let key = row.with_untracked(|row| row.key.to_string());
     view! {
@@ -36,10 +37,10 @@ pub fn MessageRow(
             data-state=move || row.with(|row| state_name(row.state))
             data-message-id=move || row.with(|row| row.message_id.map(|id| id.to_string()))
             data-number=move || row.with(|row| row.number.map(|number| number.to_string()))
-            on:pointerenter=move |_| active.set(true)
-            on:pointerleave=move |_| active.set(false)
-            on:focusin=move |_| active.set(true)
-            on:focusout=move |_| active.set(false)
+            on:pointerenter=move |_| pointed.set(true)
+            on:pointerleave=move |_| pointed.set(false)
+            on:focusin=move |_| focused.set(true)
+            on:focusout=move |_| focused.set(false)
         >
             <Face row/>
             <div class="message__content">
@@ -58,7 +59,7 @@ pub fn MessageRow(
                 <Reactions row/>
                 <Fix row/>
             </div>
-            <Show when=move || active.get() || open.get()>
+            <Show when=move || pointed.get() || focused.get() || open.get()>
                 <MessageActions row open/>
             </Show>
         </li>

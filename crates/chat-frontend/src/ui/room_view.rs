@@ -6,10 +6,11 @@ use chat_types::room::{History, Role};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::api::document;
+use crate::api::{document, host};
 use crate::i18n::{Key, text, tr, trouble, use_lang};
 use crate::state::compose::Compose;
 use crate::state::connection::use_connection;
+use crate::state::open_room::tell_list;
 use crate::state::room::RoomModel;
 use crate::state::session::{Session, use_session};
 use crate::test_ids;
@@ -54,7 +55,11 @@ pub fn RoomView(
             model.close();
         });
     });
+    tell_list(model, connection);
     let people = RwSignal::new(false);
+    if compact {
+        Effect::new(move |_| host::tell("unread", &model.unseen.get().into()));
+    }
     view! {
         <main class="room" id="content">
             <RoomHead compact people/>
