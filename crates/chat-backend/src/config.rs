@@ -16,6 +16,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
 use self::sockets::Sockets;
+use crate::auth::token::ACCESS_MS;
 use crate::rate_limit::Rate;
 use crate::{listener, realtime, shutdown};
 
@@ -90,6 +91,14 @@ pub struct Config {
     /// header.
     #[arg(long, env = "CHAT_TRUSTED_PROXIES", default_value_t = 0)]
     pub trusted_proxies: u8,
+    /// How long an access token lasts, in milliseconds; clients renew theirs before it ends.
+    #[arg(
+        long,
+        env = "CHAT_ACCESS_TOKEN_MS",
+        default_value_t = ACCESS_MS,
+        value_parser = clap::value_parser!(u64).range(1_000..=3_600_000)
+    )]
+    pub access_token_ms: u64,
     /// What is logged, as a filter of `tracing`.
     #[arg(long, env = "CHAT_LOG", default_value = "info")]
     pub log: String,

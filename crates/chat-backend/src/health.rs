@@ -42,8 +42,9 @@ async fn readyz(State(state): State<AppState>) -> Response {
     }
 }
 
-async fn export_metrics() -> Response {
+async fn export_metrics(State(state): State<AppState>) -> Response {
     let handle = metrics::handle();
+    metrics::sockets(&state.hub);
     handle.run_upkeep();
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4")],

@@ -90,7 +90,11 @@ impl App {
             lifecycle.tasks().clone(),
         );
         let state = AppState::new(Services {
-            tokens: Tokens::new(key, config.secret_key_previous.as_ref()),
+            tokens: Tokens::new(
+                key,
+                config.secret_key_previous.as_ref(),
+                config.access_token_ms,
+            ),
             passwords: Passwords::new(),
             rates: Rates::new(&config.limits),
             hub,

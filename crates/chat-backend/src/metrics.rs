@@ -7,6 +7,8 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::realtime::Hub;
+
 /// Upper bounds of the request durations in seconds.
 const SECONDS: [f64; 11] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
@@ -27,10 +29,30 @@ pub fn handle() -> &'static PrometheusHandle {
             metrics::Unit::Seconds,
             "From the request's head to the answer's head."
         );
+        metrics::describe_gauge!("chat_connections", "Open sockets and event streams.");
+        metrics::describe_gauge!("chat_users_online", "Users with an open socket.");
+        metrics::describe_gauge!("chat_active_rooms", "Rooms that somebody reads here.");
+        metrics::describe_gauge!(
+            "chat_ring_bytes",
+            metrics::Unit::Bytes,
+            "Recent events in memory."
+        );
         metrics::describe_gauge!("build_info", "1, with the release as a label.");
         metrics::gauge!("build_info", "version" => crate::VERSION).set(1.0);
         handle
     })
+}
+
+/// Measures what is connected now.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "no gauge needs more than 52 bits"
+)]
+pub fn sockets(hub: &Hub) {
+    metrics::gauge!("chat_connections").set(hub.connections() as f64);
+    metrics::gauge!("chat_users_online").set(hub.users_online() as f64);
+    metrics::gauge!("chat_active_rooms").set(hub.active_rooms() as f64);
+    metrics::gauge!("chat_ring_bytes").set(hub.ring_bytes() as f64);
 }
 
 /// Counts one request.

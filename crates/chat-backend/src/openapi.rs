@@ -48,7 +48,7 @@ impl Document {
         parameters.extend(self.query_parameters::<E::Query>());
         let success = json!({
             "description": "Done.",
-            "headers": { "x-request-id": header("Finds this request in the server's log.") },
+            "headers": { "x-request-id": request_id() },
             "content": { "application/json": { "schema": self.schema::<E::Response>() } },
         });
         let mut operation = json!({
@@ -57,7 +57,7 @@ impl Document {
             "tags": [tag(E::PATH)],
             "security": security(E::ACCESS),
             "parameters": parameters,
-            "responses": self.responses(success),
+            "responses": responses(success),
         });
         if E::Body::schema_name() != Empty::schema_name() {
             operation["requestBody"] = json!({
@@ -88,14 +88,14 @@ impl Document {
             "tags": [tag(STREAM_PATH)],
             "security": security(Access::Visitor),
             "parameters": parameters,
-            "responses": self.responses(success),
+            "responses": responses(success),
         });
         self.insert(STREAM_PATH, "GET", operation);
     }
 
     /// The document.
     pub fn finish(mut self) -> Value {
-        let _ = self.schema::<Problem>();
+        let problems = self.problems();
         json!({
             "openapi": "3.1.0",
             "info": {
@@ -107,6 +107,7 @@ impl Document {
             "servers": [{ "url": "/" }],
             "paths": self.paths,
             "components": {
+                "responses": problems,
                 "schemas": self.schemas.take_definitions(true),
                 "securitySchemes": {
                     "bearer": {
@@ -142,22 +143,35 @@ impl Document {
         properties.iter().map(parameter).collect()
     }
 
-    fn responses(&mut self, success: Value) -> Value {
-        let problem = json!({ "application/problem+json": { "schema": self.schema::<Problem>() } });
-        let mut responses = json!({ "2XX": success });
-        for (status, description) in PROBLEMS {
+    /// Every problem as a response that operations refer to.
+    fn problems(&mut self) -> Map<String, Value> {
+        let content = json!({ "application/problem+json": { "schema": self.schema::<Problem>() } });
+        let response = |(status, description): &(&str, &str)| {
             let mut response = json!({
                 "description": description,
-                "headers": { "x-request-id": header("Finds this request in the server's log.") },
-                "content": problem,
+                "headers": { "x-request-id": request_id() },
+                "content": content,
             });
-            if matches!(status, "429" | "503") {
+            if matches!(*status, "429" | "503") {
                 response["headers"]["retry-after"] = header("Seconds after which to try again.");
             }
-            responses[status] = response;
-        }
-        responses
+            (format!("Problem{status}"), response)
+        };
+        PROBLEMS.iter().map(response).collect()
     }
+}
+
+fn responses(success: Value) -> Value {
+    let mut responses = json!({ "2XX": success });
+    for (status, _) in PROBLEMS {
+        let reference = format!("#/components/responses/Problem{status}");
+        responses[status] = json!({ "$ref": reference });
+    }
+    responses
+}
+
+fn request_id() -> Value {
+    header("Finds this request in the server's log.")
 }
 
 /// What any operation may be refused with.

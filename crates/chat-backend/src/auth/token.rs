@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::config::Secret;
 use crate::error::ApiError;
 
-/// How long an access token lasts.
+/// How long an access token lasts, unless it is configured.
 pub const ACCESS_MS: u64 = 10 * 60 * 1_000;
 /// How long a session lasts without being refreshed.
 pub const SESSION_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
@@ -32,6 +32,7 @@ pub struct Tokens {
     signing: Key,
     previous: Option<Key>,
     validation: Validation,
+    access_ms: u64,
 }
 
 struct Key {
@@ -63,8 +64,8 @@ struct Claims {
 }
 
 impl Tokens {
-    /// Signs with `key`; still reads what `previous` signed.
-    pub fn new(key: &Secret, previous: Option<&Secret>) -> Self {
+    /// Signs with `key` access tokens that last `access_ms`; still reads what `previous` signed.
+    pub fn new(key: &Secret, previous: Option<&Secret>, access_ms: u64) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
@@ -75,6 +76,7 @@ impl Tokens {
             signing: Key::new(key),
             previous: previous.map(Key::new),
             validation,
+            access_ms,
         }
     }
 
@@ -93,7 +95,7 @@ impl Tokens {
             sub: user,
             sid: session,
             iat: now.0 / 1_000,
-            exp: now.plus_ms(ACCESS_MS).0 / 1_000,
+            exp: now.plus_ms(self.access_ms).0 / 1_000,
         };
         let token = jsonwebtoken::encode(&header, &claims, &self.signing.encoding)
             .map_err(ApiError::internal)?;

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_page_room_is_named_by_its_title_or_else_by_its_key() {
         let page: PageKey = "/posts/rust?id=1".parse().unwrap();
-        let named = |title| page_name(title, &page).to_string();
+        let named = |title: Option<&str>| page_name(title, &page).to_string();
         assert_eq!(named(Some("  러스트로 채팅 ")), "러스트로 채팅");
         assert_eq!(named(Some(&"가".repeat(70))), "가".repeat(60));
         assert_eq!(named(Some(" \u{202e} ")), "/posts/rust?id=1");

@@ -3,7 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_backend::auth::token::{ACCESS_MS, REFRESH_GRACE_MS};
-use chat_types::account::{ChangePassword, CreateGuest, Empty, Refresh, Register, SignIn, SignedIn};
+use chat_types::account::{
+    ChangePassword, CreateGuest, Empty, Refresh, Register, SignIn, SignedIn,
+};
 use chat_types::endpoint::{
     CreateSession, GetMe, JoinAsGuest, ListSessions, RefreshSession, RegisterAccount,
     RevokeSession, SetPassword, SignOut, SignOutEverywhere,
@@ -33,7 +35,9 @@ async fn sign_in(app: &TestApp, username: &str, password: &str) -> Result<Signed
 
 async fn refresh(app: &TestApp, token: &str) -> Result<SignedIn, Refused> {
     let refresh_token = token.to_owned();
-    app.visitor().call::<RefreshSession>(&[], Refresh { refresh_token }).await
+    app.visitor()
+        .call::<RefreshSession>(&[], Refresh { refresh_token })
+        .await
 }
 
 async fn me(person: &Person) -> Result<chat_types::account::Me, Refused> {
@@ -44,13 +48,26 @@ async fn me(person: &Person) -> Result<chat_types::account::Me, Refused> {
 async fn regression_01_an_identity_is_issued_by_the_server_and_its_public_id_proves_nothing() {
     let app = TestApp::start().await;
     let mina = app.guest("mina").await;
-    let wished = serde_json::json!({ "name": "mallory", "id": mina.user().id, "user": mina.user() });
-    let answer = app.http.post(app.url("/v1/guests")).json(&wished).send().await.unwrap();
+    let wished =
+        serde_json::json!({ "name": "mallory", "id": mina.user().id, "user": mina.user() });
+    let answer = app
+        .http
+        .post(app.url("/v1/guests"))
+        .json(&wished)
+        .send()
+        .await
+        .unwrap();
     let mallory: SignedIn = answer.json().await.unwrap();
     assert_ne!(mallory.user.id, mina.user().id);
 
     for forged in [mina.user().id.to_string(), mina.login().session.to_string()] {
-        let answer = app.http.get(app.url("/v1/me")).bearer_auth(forged).send().await.unwrap();
+        let answer = app
+            .http
+            .get(app.url("/v1/me"))
+            .bearer_auth(forged)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 401);
     }
 }
@@ -62,7 +79,11 @@ async fn regression_08_a_taken_name_gets_a_number() {
     let second = app.guest("Mina").await;
     let third = app.guest("mіna").await; // with a Cyrillic і
     assert_eq!(first.user().name, "mina");
-    assert!(second.user().name.starts_with("Mina "), "{}", second.user().name);
+    assert!(
+        second.user().name.starts_with("Mina "),
+        "{}",
+        second.user().name
+    );
     assert_ne!(third.user().name, "mіna");
 }
 
@@ -77,8 +98,11 @@ async fn a_hostile_nickname_is_refused_with_its_reason() {
         ("admin", TextReason::Reserved),
     ] {
         let name = name.to_owned();
-        let refused = app.visitor().call::<JoinAsGuest>(&[], CreateGuest { name }).await;
-        let refused = refused.unwrap_err();
+        let refused = app
+            .visitor()
+            .call::<JoinAsGuest>(&[], CreateGuest { name })
+            .await;
+        let refused = refused.err().unwrap();
         assert_eq!((refused.status, refused.code()), (422, ErrorCode::Invalid));
         assert_eq!(refused.problem.field.as_deref(), Some("name"));
         assert_eq!(refused.problem.reason.as_deref(), Some(reason.name()));
@@ -92,7 +116,10 @@ async fn a_guest_becomes_an_account_and_keeps_their_messages() {
     let room = guest.room(RoomKind::Public, "lobby").await;
     guest.send(room, "before").await.unwrap();
 
-    let upgraded = guest.call::<RegisterAccount>(&[], register("mina_kim")).await.unwrap();
+    let upgraded = guest
+        .call::<RegisterAccount>(&[], register("mina_kim"))
+        .await
+        .unwrap();
     assert_eq!(upgraded.user.id, guest.user().id);
     assert_eq!(upgraded.user.name, "mina");
     assert_eq!(upgraded.user.kind, UserKind::Account);
@@ -100,20 +127,39 @@ async fn a_guest_becomes_an_account_and_keeps_their_messages() {
     let history = app.visitor().history(room).await.unwrap();
     assert_eq!(history.messages[0].author, upgraded.user);
     assert!(matches!(&history.messages[0].content, Content::Text { body } if body == "before"));
-    assert_eq!(me(&guest).await.unwrap_err().status, 401, "the guest's session ended");
+    assert_eq!(
+        me(&guest).await.err().unwrap().status,
+        401,
+        "the guest's session ended"
+    );
     let account = guest.signed_in(upgraded);
-    assert_eq!(me(&account).await.unwrap().username.as_deref(), Some("mina_kim"));
-    assert_eq!(sign_in(&app, "Mina_Kim", PASSWORD).await.unwrap().user.id, guest.user().id);
+    assert_eq!(
+        me(&account).await.unwrap().username.as_deref(),
+        Some("mina_kim")
+    );
+    assert_eq!(
+        sign_in(&app, "Mina_Kim", PASSWORD).await.unwrap().user.id,
+        guest.user().id
+    );
 }
 
 #[tokio::test]
 async fn an_account_cannot_be_registered_over() {
     let app = TestApp::start().await;
     let mina = app.account("mina").await;
-    let taken = app.visitor().call::<RegisterAccount>(&[], register("mina")).await.unwrap_err();
+    let taken = app
+        .visitor()
+        .call::<RegisterAccount>(&[], register("mina"))
+        .await
+        .err()
+        .unwrap();
     assert_eq!((taken.status, taken.code()), (409, ErrorCode::NameTaken));
     assert_eq!(taken.problem.field.as_deref(), Some("username"));
-    let again = mina.call::<RegisterAccount>(&[], register("mina2")).await.unwrap_err();
+    let again = mina
+        .call::<RegisterAccount>(&[], register("mina2"))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(again.code(), ErrorCode::Conflict);
 }
 
@@ -124,19 +170,33 @@ async fn a_password_made_from_the_username_is_refused() {
         password: "longusername-longusername-1".to_owned(),
         ..register("longusername")
     };
-    let refused = app.visitor().call::<RegisterAccount>(&[], request).await.unwrap_err();
-    assert_eq!(refused.problem.reason.as_deref(), Some(TextReason::Guessable.name()));
+    let refused = app
+        .visitor()
+        .call::<RegisterAccount>(&[], request)
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(
+        refused.problem.reason.as_deref(),
+        Some(TextReason::Guessable.name())
+    );
 }
 
 #[tokio::test]
 async fn an_unknown_user_and_a_wrong_password_get_the_same_words() {
     let app = TestApp::start().await;
     app.account("mina").await;
-    let wrong = sign_in(&app, "mina", "a wrong password").await.unwrap_err();
-    let unknown = sign_in(&app, "nobody", PASSWORD).await.unwrap_err();
-    let impossible = sign_in(&app, "not a name!", "short").await.unwrap_err();
+    let wrong = sign_in(&app, "mina", "a wrong password")
+        .await
+        .err()
+        .unwrap();
+    let unknown = sign_in(&app, "nobody", PASSWORD).await.err().unwrap();
+    let impossible = sign_in(&app, "not a name!", "short").await.err().unwrap();
     for refused in [&wrong, &unknown, &impossible] {
-        assert_eq!((refused.status, refused.code()), (401, ErrorCode::BadCredentials));
+        assert_eq!(
+            (refused.status, refused.code()),
+            (401, ErrorCode::BadCredentials)
+        );
         assert_eq!(refused.problem.detail, wrong.problem.detail);
     }
 }
@@ -149,13 +209,24 @@ async fn a_stranger_who_guesses_does_not_lock_the_owner_out() {
     let attempt = async |address: &str, password: &str| {
         let body = serde_json::json!({ "username": "mina", "password": password });
         let request = app.http.post(app.url("/v1/sessions")).json(&body);
-        let answer = request.header("x-forwarded-for", address).send().await.unwrap();
+        let answer = request
+            .header("x-forwarded-for", address)
+            .send()
+            .await
+            .unwrap();
         answer.status().as_u16()
     };
     for _ in 0..3 {
-        assert_eq!(attempt("1.2.3.4, 203.0.113.66", "a wrong password").await, 401);
+        assert_eq!(
+            attempt("1.2.3.4, 203.0.113.66", "a wrong password").await,
+            401
+        );
     }
-    assert_eq!(attempt("5.6.7.8, 203.0.113.66", PASSWORD).await, 429, "a forged hop changes nothing");
+    assert_eq!(
+        attempt("5.6.7.8, 203.0.113.66", PASSWORD).await,
+        429,
+        "a forged hop changes nothing"
+    );
     assert_eq!(attempt("198.51.100.7", PASSWORD).await, 201);
 }
 
@@ -164,13 +235,18 @@ async fn an_access_token_ends_and_is_refreshed() {
     let app = TestApp::start().await;
     let mina = app.guest("mina").await;
     app.clock.advance_ms(ACCESS_MS + 10_000);
-    let ended = me(&mina).await.unwrap_err();
+    let ended = me(&mina).await.err().unwrap();
     assert_eq!((ended.status, ended.code()), (401, ErrorCode::TokenExpired));
     assert_eq!(ended.headers["www-authenticate"], "Bearer");
 
-    let renewed = refresh(&app, &mina.login().tokens.refresh_token).await.unwrap();
+    let renewed = refresh(&app, &mina.login().tokens.refresh_token)
+        .await
+        .unwrap();
     assert_eq!(renewed.session, mina.login().session);
-    assert_eq!(me(&mina.signed_in(renewed)).await.unwrap().user, *mina.user());
+    assert_eq!(
+        me(&mina.signed_in(renewed)).await.unwrap().user,
+        *mina.user()
+    );
 }
 
 #[tokio::test]
@@ -191,9 +267,19 @@ async fn a_refresh_token_used_twice_ends_its_session() {
     let token = &mina.login().tokens.refresh_token;
     let renewed = refresh(&app, token).await.unwrap();
     app.clock.advance_ms(REFRESH_GRACE_MS + 1_000);
-    assert_eq!(refresh(&app, token).await.unwrap_err().status, 401);
-    assert_eq!(refresh(&app, &renewed.tokens.refresh_token).await.unwrap_err().status, 401);
-    assert_eq!(me(&mina.signed_in(renewed)).await.unwrap_err().status, 401);
+    assert_eq!(refresh(&app, token).await.err().unwrap().status, 401);
+    assert_eq!(
+        refresh(&app, &renewed.tokens.refresh_token)
+            .await
+            .err()
+            .unwrap()
+            .status,
+        401
+    );
+    assert_eq!(
+        me(&mina.signed_in(renewed)).await.err().unwrap().status,
+        401
+    );
 }
 
 #[tokio::test]
@@ -201,21 +287,39 @@ async fn sessions_are_listed_and_revoked_at_once() {
     let app = TestApp::start().await;
     let desk = app.account("mina").await;
     let phone = desk.signed_in(sign_in(&app, "mina", PASSWORD).await.unwrap());
-    let sessions = desk.call::<ListSessions>(&[], Empty {}).await.unwrap().sessions;
+    let sessions = desk
+        .call::<ListSessions>(&[], Empty {})
+        .await
+        .unwrap()
+        .sessions;
     let current: Vec<_> = sessions.iter().filter(|session| session.current).collect();
     assert_eq!(sessions.len(), 2);
     assert_eq!(current.len(), 1);
     assert_eq!(current[0].id, desk.login().session);
 
     let lost = phone.login().session;
-    desk.call::<RevokeSession>(&[&lost], Empty {}).await.unwrap();
-    assert_eq!(me(&phone).await.unwrap_err().code(), ErrorCode::Unauthorized);
-    assert_eq!(refresh(&app, &phone.login().tokens.refresh_token).await.unwrap_err().status, 401);
+    desk.call::<RevokeSession>(&[&lost], Empty {})
+        .await
+        .unwrap();
+    assert_eq!(
+        me(&phone).await.err().unwrap().code(),
+        ErrorCode::Unauthorized
+    );
+    assert_eq!(
+        refresh(&app, &phone.login().tokens.refresh_token)
+            .await
+            .err()
+            .unwrap()
+            .status,
+        401
+    );
     let stranger = app.account("other").await;
-    let foreign = stranger.call::<RevokeSession>(&[&desk.login().session], Empty {}).await;
-    assert_eq!(foreign.unwrap_err().status, 404);
+    let foreign = stranger
+        .call::<RevokeSession>(&[&desk.login().session], Empty {})
+        .await;
+    assert_eq!(foreign.err().unwrap().status, 404);
     desk.call::<SignOut>(&[], Empty {}).await.unwrap();
-    assert_eq!(me(&desk).await.unwrap_err().status, 401);
+    assert_eq!(me(&desk).await.err().unwrap().status, 401);
 }
 
 #[tokio::test]
@@ -224,8 +328,8 @@ async fn signing_out_everywhere_ends_every_session() {
     let desk = app.account("mina").await;
     let phone = desk.signed_in(sign_in(&app, "mina", PASSWORD).await.unwrap());
     desk.call::<SignOutEverywhere>(&[], Empty {}).await.unwrap();
-    assert_eq!(me(&desk).await.unwrap_err().status, 401);
-    assert_eq!(me(&phone).await.unwrap_err().status, 401);
+    assert_eq!(me(&desk).await.err().unwrap().status, 401);
+    assert_eq!(me(&phone).await.err().unwrap().status, 401);
 }
 
 #[tokio::test]
@@ -237,15 +341,25 @@ async fn a_new_password_ends_every_other_session() {
         current: current.to_owned(),
         new: "another good password".to_owned(),
     };
-    let wrong = desk.call::<SetPassword>(&[], change("a wrong password")).await.unwrap_err();
+    let wrong = desk
+        .call::<SetPassword>(&[], change("a wrong password"))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(wrong.code(), ErrorCode::BadCredentials);
-    desk.call::<SetPassword>(&[], change(PASSWORD)).await.unwrap();
+    desk.call::<SetPassword>(&[], change(PASSWORD))
+        .await
+        .unwrap();
     assert!(me(&desk).await.is_ok());
-    assert_eq!(me(&phone).await.unwrap_err().status, 401);
+    assert_eq!(me(&phone).await.err().unwrap().status, 401);
     assert!(sign_in(&app, "mina", PASSWORD).await.is_err());
     assert!(sign_in(&app, "mina", "another good password").await.is_ok());
     let guest = app.guest("guest one").await;
-    let refused = guest.call::<SetPassword>(&[], change(PASSWORD)).await.unwrap_err();
+    let refused = guest
+        .call::<SetPassword>(&[], change(PASSWORD))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(refused.code(), ErrorCode::Forbidden);
 }
 
@@ -253,7 +367,8 @@ async fn a_new_password_ends_every_other_session() {
 async fn a_token_that_we_did_not_sign_is_refused() {
     let app = TestApp::start().await;
     let mina = app.guest("mina").await;
-    let other = TestApp::start_with(&[("--secret-key", "another-secret-of-more-than-32-bytes")]).await;
+    let other =
+        TestApp::start_with(&[("--secret-key", "another-secret-of-more-than-32-bytes")]).await;
     let theirs = other.guest("mina").await;
     let [header, claims, signature] = mina.token().split('.').collect::<Vec<_>>()[..] else {
         panic!("a JWT has three parts");
@@ -264,15 +379,24 @@ async fn a_token_that_we_did_not_sign_is_refused() {
         "x".to_owned(),
         format!("{header}.{claims}."),
         format!("{header}.{claims}"),
-        format!("{header}.{claims}.{}", signature.chars().rev().collect::<String>()),
+        format!(
+            "{header}.{claims}.{}",
+            signature.chars().rev().collect::<String>()
+        ),
         format!("{}.{claims}.", header_of(r#"{"alg":"none"}"#)),
         format!("{}.{claims}.{signature}", header_of(r#"{"alg":"HS256"}"#)),
-        format!("{}.{claims}.{signature}", header_of(r#"{"alg":"HS512","kid":"x"}"#)),
+        format!(
+            "{}.{claims}.{signature}",
+            header_of(r#"{"alg":"HS512","kid":"x"}"#)
+        ),
         theirs.token().to_owned(),
         format!("{}{}", mina.token(), "A".repeat(2_000)),
     ];
     for token in forged {
-        let request = app.http.get(app.url("/v1/me")).header("authorization", format!("Bearer {token}"));
+        let request = app
+            .http
+            .get(app.url("/v1/me"))
+            .header("authorization", format!("Bearer {token}"));
         assert_eq!(request.send().await.unwrap().status(), 401, "{token}");
     }
 }
@@ -282,7 +406,10 @@ async fn a_token_of_the_previous_key_is_still_accepted() {
     let old = "0123456789abcdefghijklmnopqrstuvwxyz";
     let before = TestApp::start().await;
     let mina = before.guest("mina").await;
-    let arguments = [("--secret-key", "a-new-secret-of-more-than-32-bytes!"), ("--secret-key-previous", old)];
+    let arguments = [
+        ("--secret-key", "a-new-secret-of-more-than-32-bytes!"),
+        ("--secret-key-previous", old),
+    ];
     let after = TestApp::start_on(before.store.clone(), &arguments).await;
     let mina_after = after.visitor().signed_in(mina.login().clone());
     assert_eq!(me(&mina_after).await.unwrap().user, *mina.user());
@@ -303,13 +430,30 @@ async fn regression_04_too_many_guests_are_told_when_to_come_back() {
     let app = TestApp::start_with(&[("--limit-guests", "2/1m")]).await;
     app.guest("first").await;
     app.guest("second").await;
-    let third = || CreateGuest { name: "third".to_owned() };
-    let refused = app.visitor().call::<JoinAsGuest>(&[], third()).await.unwrap_err();
-    assert_eq!((refused.status, refused.code()), (429, ErrorCode::RateLimited));
+    let third = || CreateGuest {
+        name: "third".to_owned(),
+    };
+    let refused = app
+        .visitor()
+        .call::<JoinAsGuest>(&[], third())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(
+        (refused.status, refused.code()),
+        (429, ErrorCode::RateLimited)
+    );
     let wait_ms = refused.problem.retry_after_ms.unwrap();
     assert!((1..=30_000).contains(&wait_ms), "{wait_ms}");
-    let seconds: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    let seconds: u64 = refused.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert_eq!(seconds, wait_ms.div_ceil(1_000));
     app.clock.advance_ms(wait_ms);
-    app.visitor().call::<JoinAsGuest>(&[], third()).await.unwrap();
+    app.visitor()
+        .call::<JoinAsGuest>(&[], third())
+        .await
+        .unwrap();
 }

@@ -10,7 +10,11 @@ const KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 /// Runs the program with exactly these variables.
 fn run(variables: &[(&str, &str)]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_chat-backend"));
-    program.env_clear().envs(variables.iter().copied());
+    program
+        .env_clear()
+        .env("CHAT_ADDR", "127.0.0.1:0")
+        .env("CHAT_ADMIN_ADDR", "127.0.0.1:0");
+    program.envs(variables.iter().copied());
     program.output().unwrap()
 }
 
@@ -33,8 +37,14 @@ fn regression_10_a_missing_secret_key_stops_the_start_with_an_instruction() {
 
 #[test]
 fn a_short_or_monotonous_secret_key_stops_the_start() {
-    refuses(&[("SECRET_KEY", "secret")], &["SECRET_KEY is too short: 6 bytes", "32"]);
-    refuses(&[("SECRET_KEY", &"ab".repeat(32))], &["SECRET_KEY is too easy to guess"]);
+    refuses(
+        &[("SECRET_KEY", "secret")],
+        &["SECRET_KEY is too short: 6 bytes", "32"],
+    );
+    refuses(
+        &[("SECRET_KEY", &"ab".repeat(32))],
+        &["SECRET_KEY is too easy to guess"],
+    );
     let short_previous = [("SECRET_KEY", KEY), ("SECRET_KEY_PREVIOUS", "short")];
     refuses(&short_previous, &["SECRET_KEY_PREVIOUS is too short"]);
 }
@@ -47,7 +57,15 @@ fn every_mistake_is_reported_at_once() {
         ("DATABASE_URL", "mysql://localhost/chat"),
         ("CHAT_LOG", "info,=="),
     ];
-    refuses(&mistakes, &["SECRET_KEY is too short", "CHAT_ADRR is not a variable", "DATABASE_URL must", "CHAT_LOG is not"]);
+    refuses(
+        &mistakes,
+        &[
+            "SECRET_KEY is too short",
+            "CHAT_ADRR is not a variable",
+            "DATABASE_URL must",
+            "CHAT_LOG is not",
+        ],
+    );
 }
 
 #[test]
@@ -60,16 +78,22 @@ fn an_unusable_address_is_named_with_its_variable() {
         ("CHAT_DATA_DIR", folder.path().to_str().unwrap()),
         ("CHAT_ADDR", address.as_str()),
     ];
-    refuses(&variables, &[&format!("cannot listen on {address}"), "CHAT_ADDR"]);
+    refuses(
+        &variables,
+        &[&format!("cannot listen on {address}"), "CHAT_ADDR"],
+    );
 }
 
 #[test]
 fn an_unusable_database_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("not-a-folder");
-    std::fs::write(&file, "x").unwrap();
+    std::fs::write(&file, "not a database ".repeat(1_000)).unwrap();
     let below = file.join("data");
-    let variables = [("SECRET_KEY", KEY), ("CHAT_DATA_DIR", below.to_str().unwrap())];
+    let variables = [
+        ("SECRET_KEY", KEY),
+        ("CHAT_DATA_DIR", below.to_str().unwrap()),
+    ];
     refuses(&variables, &["CHAT_DATA_DIR", below.to_str().unwrap()]);
     let url = format!("sqlite:{}", file.display());
     let variables = [("SECRET_KEY", KEY), ("DATABASE_URL", url.as_str())];
@@ -81,7 +105,10 @@ fn migrating_needs_no_key_and_may_be_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let program = || {
         let mut program = Command::new(env!("CARGO_BIN_EXE_chat-backend"));
-        program.env_clear().env("CHAT_DATA_DIR", folder.path()).arg("migrate");
+        program
+            .env_clear()
+            .env("CHAT_DATA_DIR", folder.path())
+            .arg("migrate");
         program.output().unwrap().status.success()
     };
     assert!(program() && program());
@@ -90,35 +117,73 @@ fn migrating_needs_no_key_and_may_be_repeated() {
 
 #[test]
 fn the_health_check_fails_when_nobody_listens() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_chat-backend"));
-    program.env_clear().env("CHAT_ADMIN_ADDR", free.to_string()).arg("healthcheck");
+    program
+        .env_clear()
+        .env("CHAT_ADMIN_ADDR", free.to_string())
+        .arg("healthcheck");
     assert!(!program.output().unwrap().status.success());
 }
 
 #[test]
 fn variables_of_the_front_end_and_of_others_are_none_of_our_business() {
-    let names = ["CHAT_FRONTEND_ADDR", "PATH", "CHAT_ADDR", "CHAT_LIMIT_SENDS", "CHATTER"];
+    let names = [
+        "CHAT_FRONTEND_ADDR",
+        "PATH",
+        "CHAT_ADDR",
+        "CHAT_LIMIT_SENDS",
+        "CHATTER",
+    ];
     assert!(unknown_variables(names.map(str::to_owned).into_iter()).is_empty());
 }
 
 #[test]
 fn an_origin_is_written_as_browsers_send_it() {
-    let parsed = |text: &str| text.parse::<Origin>().map(|origin| origin.as_str().to_owned());
-    assert_eq!(parsed("https://chat.example.com").as_deref(), Ok("https://chat.example.com"));
-    assert_eq!(parsed("https://chat.example.com:443").as_deref(), Ok("https://chat.example.com"));
-    assert_eq!(parsed("http://[::1]:3000").as_deref(), Ok("http://[::1]:3000"));
-    for wrong in ["*", "chat.example.com", "https://a.example/", "https://a.example/x", "ftp://a", "https://A.example", "null", "https://"] {
+    let parsed = |text: &str| {
+        text.parse::<Origin>()
+            .map(|origin| origin.as_str().to_owned())
+    };
+    assert_eq!(
+        parsed("https://chat.example.com").as_deref(),
+        Ok("https://chat.example.com")
+    );
+    assert_eq!(
+        parsed("https://chat.example.com:443").as_deref(),
+        Ok("https://chat.example.com")
+    );
+    assert_eq!(
+        parsed("http://[::1]:3000").as_deref(),
+        Ok("http://[::1]:3000")
+    );
+    for wrong in [
+        "*",
+        "chat.example.com",
+        "https://a.example/",
+        "https://a.example/x",
+        "ftp://a",
+        "https://A.example",
+        "null",
+        "https://",
+    ] {
         assert!(parsed(wrong).is_err(), "{wrong}");
     }
 }
 
 #[test]
 fn sites_are_read_with_their_origins() {
-    let sites = |text: &str| Cli::try_parse_from(["chat-backend", "--sites", text]).map(|cli| cli.config.sites);
+    let sites = |text: &str| {
+        Cli::try_parse_from(["chat-backend", "--sites", text]).map(|cli| cli.config.sites)
+    };
     let parsed = sites("blog=https://a.example http://b.example;demo=*").unwrap();
     assert_eq!(parsed[0].origins, ["https://a.example", "http://b.example"]);
-    assert_eq!((parsed[1].key.as_str(), &parsed[1].origins[..]), ("demo", &["*".to_owned()][..]));
+    assert_eq!(
+        (parsed[1].key.as_str(), &parsed[1].origins[..]),
+        ("demo", &["*".to_owned()][..])
+    );
     for wrong in ["blog", "blog=", "Blog=*", "blog=a.example"] {
         assert!(sites(wrong).is_err(), "{wrong}");
     }

@@ -16,8 +16,14 @@ async fn problem(request: RequestBuilder, status: u16, code: ErrorCode) -> (Resp
     let copy = answer.headers().clone();
     let problem: Problem = answer.json().await.unwrap();
     assert_eq!((problem.status, problem.code), (status, code));
-    assert_eq!(problem.kind, format!("urn:sarangbang:problem:{}", code.name()));
-    assert_eq!(problem.request_id.as_deref(), copy.get("x-request-id").and_then(|id| id.to_str().ok()));
+    assert_eq!(
+        problem.kind,
+        format!("urn:sarangbang:problem:{}", code.name())
+    );
+    assert_eq!(
+        problem.request_id.as_deref(),
+        copy.get("x-request-id").and_then(|id| id.to_str().ok())
+    );
     let mut head = http::Response::new(String::new());
     *head.headers_mut() = copy;
     (head.into(), problem)
@@ -33,19 +39,66 @@ async fn every_refusal_is_a_problem() {
     let json = "application/json";
 
     problem(app.http.get(app.url("/nowhere")), 404, ErrorCode::NotFound).await;
-    problem(app.http.get(app.url("/v1/rooms/not-an-id")), 404, ErrorCode::NotFound).await;
-    problem(app.http.get(app.url("/v1/rooms/%FF")), 404, ErrorCode::NotFound).await;
-    problem(app.http.patch(app.url("/v1/meta")), 405, ErrorCode::MethodNotAllowed).await;
-    problem(app.http.get(app.url("/v1/me")), 401, ErrorCode::Unauthorized).await;
-    problem(app.http.get(format!("{messages}?limit=many")), 400, ErrorCode::Malformed).await;
-    problem(post(&messages).header("content-type", json).body("{"), 400, ErrorCode::Malformed).await;
-    problem(post(&messages).header("content-type", json).body("{}"), 400, ErrorCode::Malformed).await;
-    problem(post(&messages).body("{}"), 415, ErrorCode::UnsupportedMediaType).await;
-    let form = post(&messages).header("content-type", "text/plain").body("{}");
+    problem(
+        app.http.get(app.url("/v1/rooms/not-an-id")),
+        404,
+        ErrorCode::NotFound,
+    )
+    .await;
+    problem(
+        app.http.get(app.url("/v1/rooms/%FF")),
+        404,
+        ErrorCode::NotFound,
+    )
+    .await;
+    problem(
+        app.http.patch(app.url("/v1/meta")),
+        405,
+        ErrorCode::MethodNotAllowed,
+    )
+    .await;
+    problem(
+        app.http.get(app.url("/v1/me")),
+        401,
+        ErrorCode::Unauthorized,
+    )
+    .await;
+    problem(
+        app.http.get(format!("{messages}?limit=many")),
+        400,
+        ErrorCode::Malformed,
+    )
+    .await;
+    problem(
+        post(&messages).header("content-type", json).body("{"),
+        400,
+        ErrorCode::Malformed,
+    )
+    .await;
+    problem(
+        post(&messages).header("content-type", json).body("{}"),
+        400,
+        ErrorCode::Malformed,
+    )
+    .await;
+    problem(
+        post(&messages).body("{}"),
+        415,
+        ErrorCode::UnsupportedMediaType,
+    )
+    .await;
+    let form = post(&messages)
+        .header("content-type", "text/plain")
+        .body("{}");
     problem(form, 415, ErrorCode::UnsupportedMediaType).await;
-    let large = post(&messages).header("content-type", json).body(" ".repeat(64 * 1024 + 1));
+    let large = post(&messages)
+        .header("content-type", json)
+        .body(" ".repeat(64 * 1024 + 1));
     problem(large, 413, ErrorCode::TooLarge).await;
-    let basic = app.http.get(app.url("/v1/me")).header("authorization", "Basic bWluYTp4");
+    let basic = app
+        .http
+        .get(app.url("/v1/me"))
+        .header("authorization", "Basic bWluYTp4");
     problem(basic, 401, ErrorCode::Unauthorized).await;
     let ids = "/v1/rooms/00000000-0000-4000-8000-000000000000";
     problem(app.http.get(app.url(ids)), 404, ErrorCode::NotFound).await;
@@ -54,7 +107,10 @@ async fn every_refusal_is_a_problem() {
 #[tokio::test]
 async fn a_bad_token_is_refused_even_where_none_is_needed() {
     let app = TestApp::start().await;
-    let request = app.http.get(app.url("/v1/directory")).bearer_auth("nonsense");
+    let request = app
+        .http
+        .get(app.url("/v1/directory"))
+        .bearer_auth("nonsense");
     problem(request, 401, ErrorCode::Unauthorized).await;
 }
 
@@ -63,11 +119,17 @@ async fn every_answer_has_its_own_id_and_is_kept_by_nobody() {
     let app = TestApp::start().await;
     let mut ids = BTreeSet::new();
     for path in ["/v1/meta", "/v1/names", "/nowhere", "/v1/me"] {
-        let request = app.http.get(app.url(path)).header("x-request-id", "chosen-by-the-client");
+        let request = app
+            .http
+            .get(app.url(path))
+            .header("x-request-id", "chosen-by-the-client");
         let headers = request.send().await.unwrap().headers().clone();
         assert_eq!(headers["cache-control"], "no-store");
         assert_eq!(headers["x-content-type-options"], "nosniff");
-        assert_eq!(headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
+        assert_eq!(
+            headers["content-security-policy"],
+            "default-src 'none'; frame-ancestors 'none'"
+        );
         assert_eq!(headers["referrer-policy"], "no-referrer");
         ids.insert(headers["x-request-id"].to_str().unwrap().to_owned());
     }
@@ -83,29 +145,62 @@ async fn regression_11_the_front_end_s_origin_may_call_and_no_other() {
         let request = request
             .header("origin", origin)
             .header("access-control-request-method", "POST")
-            .header("access-control-request-headers", "authorization,content-type");
+            .header(
+                "access-control-request-headers",
+                "authorization,content-type",
+            );
         request.send().await.unwrap().headers().clone()
     };
     let ours = preflight(ORIGIN).await;
     assert_eq!(ours["access-control-allow-origin"], ORIGIN);
-    assert!(ours["access-control-allow-headers"].to_str().unwrap().contains("authorization"));
+    assert!(
+        ours["access-control-allow-headers"]
+            .to_str()
+            .unwrap()
+            .contains("authorization")
+    );
     assert!(ours.get("access-control-allow-credentials").is_none());
     assert!(ours.contains_key("access-control-max-age"));
-    let foreign = ["http://evil.example", "null", "http://127.0.0.1:30000", "http://127.0.0.1:3000.evil.example", "https://127.0.0.1:3000", "https://blog.example.com"];
+    let foreign = [
+        "http://evil.example",
+        "null",
+        "http://127.0.0.1:30000",
+        "http://127.0.0.1:3000.evil.example",
+        "https://127.0.0.1:3000",
+        "https://blog.example.com",
+    ];
     for origin in foreign {
         let headers = preflight(origin).await;
-        assert!(headers.get("access-control-allow-origin").is_none(), "{origin}");
-        assert!(headers["vary"].to_str().unwrap().to_lowercase().contains("origin"));
+        assert!(
+            headers.get("access-control-allow-origin").is_none(),
+            "{origin}"
+        );
+        assert!(
+            headers["vary"]
+                .to_str()
+                .unwrap()
+                .to_lowercase()
+                .contains("origin")
+        );
     }
 }
 
 #[tokio::test]
 async fn a_page_may_read_a_problem_and_when_to_retry() {
     let app = TestApp::start().await;
-    let answer = app.http.get(app.url("/v1/me")).header("origin", ORIGIN).send().await.unwrap();
+    let answer = app
+        .http
+        .get(app.url("/v1/me"))
+        .header("origin", ORIGIN)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 401);
     assert_eq!(answer.headers()["access-control-allow-origin"], ORIGIN);
-    let exposed = answer.headers()["access-control-expose-headers"].to_str().unwrap().to_owned();
+    let exposed = answer.headers()["access-control-expose-headers"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert!(exposed.contains("retry-after") && exposed.contains("x-request-id"));
 }
 
@@ -116,7 +211,13 @@ async fn history_is_compressed_for_those_who_can_read_it() {
     let room = mina.room(RoomKind::Public, "lobby").await;
     mina.send(room, &"사랑방 ".repeat(200)).await.unwrap();
     let url = app.url(&format!("/v1/rooms/{room}/messages"));
-    let answer = app.http.get(url).header("accept-encoding", "br").send().await.unwrap();
+    let answer = app
+        .http
+        .get(url)
+        .header("accept-encoding", "br")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.headers()["content-encoding"], "br");
 }
 
@@ -124,8 +225,12 @@ async fn history_is_compressed_for_those_who_can_read_it() {
 async fn names_are_offered_in_the_readers_language() {
     let app = TestApp::start().await;
     let offer = async |language: &str| {
-        let request = app.http.get(app.url("/v1/names")).header("accept-language", language);
-        let offered: chat_types::account::OfferedName = request.send().await.unwrap().json().await.unwrap();
+        let request = app
+            .http
+            .get(app.url("/v1/names"))
+            .header("accept-language", language);
+        let offered: chat_types::account::OfferedName =
+            request.send().await.unwrap().json().await.unwrap();
         offered.name
     };
     assert!(!offer("ko-KR,en;q=0.5").await.is_ascii());
@@ -136,7 +241,12 @@ async fn names_are_offered_in_the_readers_language() {
 async fn the_admin_port_tells_health_readiness_and_measurements() {
     let app = TestApp::start().await;
     let admin = async |path: &str| {
-        let answer = app.http.get(format!("http://{}{path}", app.admin_address)).send().await.unwrap();
+        let answer = app
+            .http
+            .get(format!("http://{}{path}", app.admin_address))
+            .send()
+            .await
+            .unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
     assert_eq!(admin("/healthz").await.0, 200);
@@ -144,9 +254,14 @@ async fn the_admin_port_tells_health_readiness_and_measurements() {
     app.http.get(app.url("/v1/meta")).send().await.unwrap();
     let (_, metrics) = admin("/metrics").await;
     assert!(metrics.contains("build_info{version="), "{metrics}");
-    assert!(metrics.contains(r#"http_request_duration_seconds_count{method="GET",route="/v1/meta",status="200"}"#));
+    assert!(metrics.contains(
+        r#"http_request_duration_seconds_count{method="GET",route="/v1/meta",status="200"}"#
+    ));
     for hidden in ["/healthz", "/readyz", "/metrics"] {
-        assert_eq!(app.http.get(app.url(hidden)).send().await.unwrap().status(), 404);
+        assert_eq!(
+            app.http.get(app.url(hidden)).send().await.unwrap().status(),
+            404
+        );
     }
     chat_store::Store::close(&*app.store).await;
     assert_eq!(admin("/readyz").await.0, 503);
@@ -157,10 +272,18 @@ fn every_endpoint_is_served_and_documented() {
     let document: serde_json::Value = serde_json::from_str(&chat_backend::openapi_json()).unwrap();
     for (operation, method, path) in ALL {
         let documented = &document["paths"][path][method.as_str().to_lowercase()];
-        assert_eq!(documented["operationId"], *operation, "{} {path} is not routed", method.as_str());
+        assert_eq!(
+            documented["operationId"],
+            *operation,
+            "{} {path} is not routed",
+            method.as_str()
+        );
     }
     let paths = document["paths"].as_object().unwrap();
-    let operations: usize = paths.values().map(|item| item.as_object().unwrap().len()).sum();
+    let operations: usize = paths
+        .values()
+        .map(|item| item.as_object().unwrap().len())
+        .sum();
     assert_eq!(operations, ALL.len() + 1);
     assert!(paths.contains_key(STREAM_PATH));
 }
@@ -169,7 +292,11 @@ fn every_endpoint_is_served_and_documented() {
 fn every_reference_of_the_document_leads_somewhere() {
     let text = chat_backend::openapi_json();
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let references: BTreeSet<&str> = text.split("\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let references: BTreeSet<&str> = text
+        .split("\"#")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
     assert!(references.len() > 20);
     for reference in references {
         assert!(document.pointer(reference).is_some(), "{reference}");

@@ -1,6 +1,9 @@
 //! The service from outside: a real server on a free port, real clients.
 
-#![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what tests may use")]
+#![expect(
+    unreachable_pub,
+    reason = "a test binary exports nothing; `pub` marks what tests may use"
+)]
 
 mod auth;
 mod config;

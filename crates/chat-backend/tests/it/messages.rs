@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use chat_types::account::Empty;
-use chat_types::endpoint::{
-    DeleteMessage, GetHistory, PatchMessage, PutPin, PutReaction, PutRead,
-};
+use chat_types::endpoint::{DeleteMessage, GetHistory, PatchMessage, PutPin, PutReaction, PutRead};
 use chat_types::event::{Content, Message};
 use chat_types::id::{MessageId, Number, RoomId, Seq};
 use chat_types::problem::ErrorCode;
@@ -32,10 +30,16 @@ async fn a_retry_gets_the_first_acknowledgement() {
     let first = mina.send_as(room, client_id, "once").await.unwrap();
     let again = mina.send_as(room, client_id, "once").await.unwrap();
     assert!(!first.duplicate && again.duplicate);
-    assert_eq!((again.id, again.seq, again.number), (first.id, first.seq, first.number));
+    assert_eq!(
+        (again.id, again.seq, again.number),
+        (first.id, first.seq, first.number)
+    );
     assert_eq!(mina.history(room).await.unwrap().messages.len(), 1);
 
-    let other = mina.send_as(room, client_id, "something else").await.unwrap_err();
+    let other = mina
+        .send_as(room, client_id, "something else")
+        .await
+        .unwrap_err();
     assert_eq!((other.status, other.code()), (409, ErrorCode::Conflict));
 }
 
@@ -79,12 +83,18 @@ async fn regression_04_a_fast_sender_is_told_when_to_send_again_whatever_the_tab
     mina.send(room, "one").await.unwrap();
     second_tab.send_as(room, last, "two").await.unwrap();
     let refused = mina.send(room, "three").await.unwrap_err();
-    assert_eq!((refused.status, refused.code()), (429, ErrorCode::RateLimited));
+    assert_eq!(
+        (refused.status, refused.code()),
+        (429, ErrorCode::RateLimited)
+    );
     let wait_ms = refused.problem.retry_after_ms.unwrap();
     assert!((1..=5_000).contains(&wait_ms), "{wait_ms}");
 
     let retry = mina.send_as(room, last, "two").await.unwrap();
-    assert!(retry.duplicate, "what was acknowledged is acknowledged again");
+    assert!(
+        retry.duplicate,
+        "what was acknowledged is acknowledged again"
+    );
     app.clock.advance_ms(wait_ms);
     mina.send(room, "three").await.unwrap();
     assert_eq!(mina.history(room).await.unwrap().messages.len(), 3);
@@ -120,7 +130,14 @@ async fn regression_05_what_is_acknowledged_is_stored() {
     let sent = mina.send(room, "kept").await.unwrap();
     let second_process = TestApp::start_on(Arc::clone(&app.store), &[]).await;
     let history = second_process.visitor().history(room).await.unwrap();
-    assert_eq!(history.messages.iter().map(|message| message.id).collect::<Vec<_>>(), [sent.id]);
+    assert_eq!(
+        history
+            .messages
+            .iter()
+            .map(|message| message.id)
+            .collect::<Vec<_>>(),
+        [sent.id]
+    );
     assert_eq!(history.head, sent.seq);
 }
 
@@ -135,7 +152,10 @@ async fn a_body_is_refused_with_its_reason() {
         ("a\0b".to_owned(), TextReason::ForbiddenCharacter),
     ] {
         let refused = mina.send(room, &body).await.unwrap_err();
-        assert_eq!((refused.status, refused.problem.field.as_deref()), (422, Some("body")));
+        assert_eq!(
+            (refused.status, refused.problem.field.as_deref()),
+            (422, Some("body"))
+        );
         assert_eq!(refused.problem.reason.as_deref(), Some(reason.name()));
     }
     assert!(mina.send(room, &"가".repeat(4_000)).await.is_ok());
@@ -147,33 +167,73 @@ async fn only_the_author_edits_and_a_deleted_message_stays_deleted() {
     let (mina, minsu) = (app.guest("mina").await, app.guest("minsu").await);
     let room = mina.room(RoomKind::Public, "lobby").await;
     let id = mina.send(room, "frist").await.unwrap().id;
-    let foreign = minsu.call::<PatchMessage>(&[&room, &id], edit("mine now")).await.unwrap_err();
+    let foreign = minsu
+        .call::<PatchMessage>(&[&room, &id], edit("mine now"))
+        .await
+        .unwrap_err();
     assert_eq!(foreign.code(), ErrorCode::Forbidden);
-    let changed = mina.call::<PatchMessage>(&[&room, &id], edit("first")).await.unwrap();
-    let same = mina.call::<PatchMessage>(&[&room, &id], edit("first")).await.unwrap();
+    let changed = mina
+        .call::<PatchMessage>(&[&room, &id], edit("first"))
+        .await
+        .unwrap();
+    let same = mina
+        .call::<PatchMessage>(&[&room, &id], edit("first"))
+        .await
+        .unwrap();
     assert_eq!(same, changed, "saying the same again changes nothing");
     assert!(the_message(&minsu, room).await.edited_at.is_some());
 
-    assert_eq!(minsu.call::<DeleteMessage>(&[&room, &id], Empty {}).await.unwrap_err().status, 403);
-    let deleted = mina.call::<DeleteMessage>(&[&room, &id], Empty {}).await.unwrap();
+    assert_eq!(
+        minsu
+            .call::<DeleteMessage>(&[&room, &id], Empty {})
+            .await
+            .unwrap_err()
+            .status,
+        403
+    );
+    let deleted = mina
+        .call::<DeleteMessage>(&[&room, &id], Empty {})
+        .await
+        .unwrap();
     assert_eq!(deleted.seq, Seq(changed.seq.0 + 1));
-    let again = mina.call::<DeleteMessage>(&[&room, &id], Empty {}).await.unwrap();
+    let again = mina
+        .call::<DeleteMessage>(&[&room, &id], Empty {})
+        .await
+        .unwrap();
     assert_eq!(again, deleted);
     let tombstone = the_message(&minsu, room).await;
-    assert!(matches!(tombstone.content, Content::Deleted { by_moderator: false, .. }));
-    let late = mina.call::<PatchMessage>(&[&room, &id], edit("back")).await.unwrap_err();
+    assert!(matches!(
+        tombstone.content,
+        Content::Deleted {
+            by_moderator: false,
+            ..
+        }
+    ));
+    let late = mina
+        .call::<PatchMessage>(&[&room, &id], edit("back"))
+        .await
+        .unwrap_err();
     assert_eq!(late.code(), ErrorCode::Conflict);
 }
 
 #[tokio::test]
 async fn the_rooms_owner_deletes_anybodys_message() {
     let app = TestApp::start().await;
-    let (owner, mina) = (app.account("owner1").await, app.guest("mina").await);
+    let (owner, mina) = (app.account("hana").await, app.guest("mina").await);
     let room = owner.room(RoomKind::Public, "lobby").await;
     let id = mina.send(room, "spam").await.unwrap().id;
-    owner.call::<DeleteMessage>(&[&room, &id], Empty {}).await.unwrap();
+    owner
+        .call::<DeleteMessage>(&[&room, &id], Empty {})
+        .await
+        .unwrap();
     let tombstone = the_message(&mina, room).await;
-    assert!(matches!(tombstone.content, Content::Deleted { by_moderator: true, .. }));
+    assert!(matches!(
+        tombstone.content,
+        Content::Deleted {
+            by_moderator: true,
+            ..
+        }
+    ));
 }
 
 #[tokio::test]
@@ -182,27 +242,53 @@ async fn reactions_count_users_and_mark_ones_own() {
     let (mina, minsu) = (app.guest("mina").await, app.guest("minsu").await);
     let room = mina.room(RoomKind::Public, "lobby").await;
     let id = mina.send(room, "react to me").await.unwrap().id;
-    let react = |emoji: &str, on| React { emoji: emoji.to_owned(), on };
+    let react = |emoji: &str, on| React {
+        emoji: emoji.to_owned(),
+        on,
+    };
     for person in [&mina, &minsu] {
-        person.call::<PutReaction>(&[&room, &id], react("👍", true)).await.unwrap();
+        person
+            .call::<PutReaction>(&[&room, &id], react("👍", true))
+            .await
+            .unwrap();
     }
-    minsu.call::<PutReaction>(&[&room, &id], react("👍", true)).await.unwrap();
-    mina.call::<PutReaction>(&[&room, &id], react("👍", false)).await.unwrap();
+    minsu
+        .call::<PutReaction>(&[&room, &id], react("👍", true))
+        .await
+        .unwrap();
+    mina.call::<PutReaction>(&[&room, &id], react("👍", false))
+        .await
+        .unwrap();
     let seen_by_minsu = the_message(&minsu, room).await.reactions;
     assert_eq!((seen_by_minsu[0].count, seen_by_minsu[0].mine), (1, true));
     assert!(!the_message(&mina, room).await.reactions[0].mine);
-    let refused = mina.call::<PutReaction>(&[&room, &id], react("<b>", true)).await.unwrap_err();
-    assert_eq!(refused.problem.reason.as_deref(), Some(TextReason::NotAnEmoji.name()));
+    let refused = mina
+        .call::<PutReaction>(&[&room, &id], react("<b>", true))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.problem.reason.as_deref(),
+        Some(TextReason::NotAnEmoji.name())
+    );
 }
 
 #[tokio::test]
 async fn a_pin_is_for_those_who_keep_order() {
     let app = TestApp::start().await;
-    let (owner, mina) = (app.account("owner1").await, app.guest("mina").await);
+    let (owner, mina) = (app.account("hana").await, app.guest("mina").await);
     let room = owner.room(RoomKind::Public, "lobby").await;
     let id = mina.send(room, "rules").await.unwrap().id;
-    assert_eq!(mina.call::<PutPin>(&[&room, &id], Pin { on: true }).await.unwrap_err().status, 403);
-    owner.call::<PutPin>(&[&room, &id], Pin { on: true }).await.unwrap();
+    assert_eq!(
+        mina.call::<PutPin>(&[&room, &id], Pin { on: true })
+            .await
+            .unwrap_err()
+            .status,
+        403
+    );
+    owner
+        .call::<PutPin>(&[&room, &id], Pin { on: true })
+        .await
+        .unwrap();
     assert!(the_message(&mina, room).await.pinned);
 }
 
@@ -210,12 +296,33 @@ async fn a_pin_is_for_those_who_keep_order() {
 async fn a_message_of_another_room_is_not_found() {
     let app = TestApp::start().await;
     let mina = app.guest("mina").await;
-    let (here, there) = (mina.room(RoomKind::Public, "here").await, mina.room(RoomKind::Public, "there").await);
+    let (here, there) = (
+        mina.room(RoomKind::Public, "here").await,
+        mina.room(RoomKind::Public, "there").await,
+    );
     let id = mina.send(here, "here").await.unwrap().id;
-    assert_eq!(mina.call::<PatchMessage>(&[&there, &id], edit("x")).await.unwrap_err().status, 404);
-    assert_eq!(mina.call::<DeleteMessage>(&[&there, &id], Empty {}).await.unwrap_err().status, 404);
+    assert_eq!(
+        mina.call::<PatchMessage>(&[&there, &id], edit("x"))
+            .await
+            .unwrap_err()
+            .status,
+        404
+    );
+    assert_eq!(
+        mina.call::<DeleteMessage>(&[&there, &id], Empty {})
+            .await
+            .unwrap_err()
+            .status,
+        404
+    );
     let nobodys: MessageId = "00000000-0000-7000-8000-000000000000".parse().unwrap();
-    assert_eq!(mina.call::<DeleteMessage>(&[&here, &nobodys], Empty {}).await.unwrap_err().status, 404);
+    assert_eq!(
+        mina.call::<DeleteMessage>(&[&here, &nobodys], Empty {})
+            .await
+            .unwrap_err()
+            .status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -228,21 +335,54 @@ async fn history_goes_back_page_by_page() {
     }
     let page = async |query| mina.request::<GetHistory>(&[&room], query, Empty {}).await;
     let numbers = |history: &chat_types::room::History| {
-        history.messages.iter().map(|message| message.number.0).collect::<Vec<_>>()
+        history
+            .messages
+            .iter()
+            .map(|message| message.number.0)
+            .collect::<Vec<_>>()
     };
-    let query = HistoryQuery { limit: Some(3), ..HistoryQuery::default() };
+    let query = HistoryQuery {
+        limit: Some(3),
+        ..HistoryQuery::default()
+    };
     let newest = page(query.clone()).await.unwrap();
-    assert_eq!((numbers(&newest), newest.more_before), (vec![5, 6, 7], true));
-    let older = page(HistoryQuery { before: Some(Number(5)), ..query.clone() }).await.unwrap();
-    assert_eq!((numbers(&older), older.more_before, older.more_after), (vec![2, 3, 4], true, true));
-    let around = page(HistoryQuery { around: Some(Number(4)), ..query.clone() }).await.unwrap();
+    assert_eq!(
+        (numbers(&newest), newest.more_before),
+        (vec![5, 6, 7], true)
+    );
+    let older = page(HistoryQuery {
+        before: Some(Number(5)),
+        ..query.clone()
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        (numbers(&older), older.more_before, older.more_after),
+        (vec![2, 3, 4], true, true)
+    );
+    let around = page(HistoryQuery {
+        around: Some(Number(4)),
+        ..query.clone()
+    })
+    .await
+    .unwrap();
     assert!(numbers(&around).contains(&4));
 
-    let both = HistoryQuery { before: Some(Number(5)), after: Some(Number(1)), ..query };
+    let both = HistoryQuery {
+        before: Some(Number(5)),
+        after: Some(Number(1)),
+        ..query
+    };
     assert_eq!(page(both).await.unwrap_err().code(), ErrorCode::Invalid);
     for limit in [0, 101] {
-        let query = HistoryQuery { limit: Some(limit), ..HistoryQuery::default() };
-        assert_eq!(page(query).await.unwrap_err().problem.field.as_deref(), Some("limit"));
+        let query = HistoryQuery {
+            limit: Some(limit),
+            ..HistoryQuery::default()
+        };
+        assert_eq!(
+            page(query).await.unwrap_err().problem.field.as_deref(),
+            Some("limit")
+        );
     }
 }
 
@@ -255,9 +395,18 @@ async fn a_read_position_only_moves_forward() {
         mina.send(room, &format!("{n}")).await.unwrap();
     }
     for (asked, kept) in [(2, 2), (1, 2), (99, 3)] {
-        mina.call::<PutRead>(&[&room], MarkRead { number: Number(asked) }).await.unwrap();
+        mina.call::<PutRead>(
+            &[&room],
+            MarkRead {
+                number: Number(asked),
+            },
+        )
+        .await
+        .unwrap();
         assert_eq!(mina.get_room(room).await.unwrap().read, Number(kept));
     }
-    let stranger = visitor.call::<PutRead>(&[&room], MarkRead { number: Number(1) }).await;
+    let stranger = visitor
+        .call::<PutRead>(&[&room], MarkRead { number: Number(1) })
+        .await;
     assert_eq!(stranger.unwrap_err().status, 403);
 }

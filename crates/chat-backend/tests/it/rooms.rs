@@ -18,7 +18,10 @@ use chat_types::time::Timestamp;
 use crate::support::{Person, TestApp};
 
 async fn set_role(app: &TestApp, room: RoomId, person: &Person, role: Role) {
-    app.store.set_role(room, person.user().id, role, Timestamp(1)).await.unwrap();
+    app.store
+        .set_role(room, person.user().id, role, Timestamp(1))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -31,11 +34,28 @@ async fn regression_02_each_page_has_a_room_of_its_own() {
     assert_ne!(first.room.id, second.room.id);
     assert_ne!(first.room.id, foreign.room.id);
 
-    mina.send(first.room.id, "only on the first page").await.unwrap();
+    mina.send(first.room.id, "only on the first page")
+        .await
+        .unwrap();
     assert_eq!(mina.history(first.room.id).await.unwrap().messages.len(), 1);
-    assert!(mina.history(second.room.id).await.unwrap().messages.is_empty());
-    assert!(mina.history(foreign.room.id).await.unwrap().messages.is_empty());
-    assert_eq!(app.visitor().open_page("blog", "/first").await.room.id, first.room.id);
+    assert!(
+        mina.history(second.room.id)
+            .await
+            .unwrap()
+            .messages
+            .is_empty()
+    );
+    assert!(
+        mina.history(foreign.room.id)
+            .await
+            .unwrap()
+            .messages
+            .is_empty()
+    );
+    assert_eq!(
+        app.visitor().open_page("blog", "/first").await.room.id,
+        first.room.id
+    );
 }
 
 #[tokio::test]
@@ -62,10 +82,16 @@ async fn a_page_room_is_named_by_the_title_and_needs_a_known_site() {
         title: title.map(str::to_owned),
     };
     let visitor = app.visitor();
-    let made = visitor.call::<OpenPageRoom>(&[], open("blog", Some(" 첫 글 "))).await.unwrap();
+    let made = visitor
+        .call::<OpenPageRoom>(&[], open("blog", Some(" 첫 글 ")))
+        .await
+        .unwrap();
     assert_eq!(made.room.name, "첫 글");
     assert_eq!(made.room.kind, RoomKind::Page);
-    let unknown = visitor.call::<OpenPageRoom>(&[], open("nowhere", None)).await.unwrap_err();
+    let unknown = visitor
+        .call::<OpenPageRoom>(&[], open("nowhere", None))
+        .await
+        .unwrap_err();
     assert_eq!(unknown.status, 404);
 }
 
@@ -82,18 +108,37 @@ async fn public_and_page_rooms_are_read_without_joining() {
         assert_eq!(visitor.get_room(room).await.unwrap().role, None);
         assert_eq!(visitor.send(room, "hi").await.unwrap_err().status, 401);
     }
-    let listed = app.visitor().request::<ListPublicRooms>(&[], ListQuery::default(), Empty {}).await;
-    let listed: Vec<_> = listed.unwrap().rooms.into_iter().map(|summary| summary.room.id).collect();
+    let listed = app
+        .visitor()
+        .request::<ListPublicRooms>(&[], ListQuery::default(), Empty {})
+        .await;
+    let listed: Vec<_> = listed
+        .unwrap()
+        .rooms
+        .into_iter()
+        .map(|summary| summary.room.id)
+        .collect();
     assert_eq!(listed, [public]);
 }
 
 #[tokio::test]
 async fn a_private_or_direct_room_looks_missing_to_everybody_else() {
     let app = TestApp::start().await;
-    let (mina, minsu, other) = (app.account("mina").await, app.account("minsu").await, app.account("other").await);
+    let (mina, minsu, other) = (
+        app.account("mina").await,
+        app.account("minsu").await,
+        app.account("other").await,
+    );
     let private = mina.room(RoomKind::Private, "secret").await;
-    let direct = OpenDirect { user: minsu.user().id };
-    let direct = mina.call::<OpenDirectRoom>(&[], direct).await.unwrap().room.id;
+    let direct = OpenDirect {
+        user: minsu.user().id,
+    };
+    let direct = mina
+        .call::<OpenDirectRoom>(&[], direct)
+        .await
+        .unwrap()
+        .room
+        .id;
     let missing: RoomId = "00000000-0000-4000-8000-000000000000".parse().unwrap();
     let words = other.get_room(missing).await.unwrap_err().problem.detail;
     for room in [private, direct, missing] {
@@ -103,8 +148,17 @@ async fn a_private_or_direct_room_looks_missing_to_everybody_else() {
             assert_eq!(person.history(room).await.unwrap_err().status, 404);
         }
         assert_eq!(other.send(room, "let me in").await.unwrap_err().status, 404);
-        assert_eq!(other.call::<JoinRoom>(&[&room], Empty {}).await.unwrap_err().status, 404);
-        let invite = other.call::<NewInvite>(&[&room], CreateInvite { valid_ms: None }).await;
+        assert_eq!(
+            other
+                .call::<JoinRoom>(&[&room], Empty {})
+                .await
+                .unwrap_err()
+                .status,
+            404
+        );
+        let invite = other
+            .call::<NewInvite>(&[&room], CreateInvite { valid_ms: None })
+            .await;
         assert_eq!(invite.unwrap_err().status, 404);
     }
     assert!(minsu.send(direct, "hi").await.is_ok());
@@ -115,83 +169,183 @@ async fn a_direct_room_is_the_same_from_both_sides() {
     let app = TestApp::start().await;
     let (mina, minsu) = (app.account("mina").await, app.account("minsu").await);
     let open = async |from: &Person, to: &Person| {
-        from.call::<OpenDirectRoom>(&[], OpenDirect { user: to.user().id }).await
+        from.call::<OpenDirectRoom>(&[], OpenDirect { user: to.user().id })
+            .await
     };
     let mine = open(&mina, &minsu).await.unwrap();
     let theirs = open(&minsu, &mina).await.unwrap();
     assert_eq!(mine.room.id, theirs.room.id);
     assert_eq!(mine.peer.as_ref(), Some(minsu.user()));
     assert_eq!(theirs.peer.as_ref(), Some(mina.user()));
-    assert_eq!(open(&mina, &mina).await.unwrap_err().code(), ErrorCode::Invalid);
+    assert_eq!(
+        open(&mina, &mina).await.unwrap_err().code(),
+        ErrorCode::Invalid
+    );
 }
 
 #[tokio::test]
 async fn an_invite_leads_into_a_private_room_until_it_ends() {
     let app = TestApp::start().await;
-    let (owner, friend, late) = (app.account("owner1").await, app.guest("friend").await, app.guest("late").await);
+    let (owner, friend, late) = (
+        app.account("hana").await,
+        app.guest("friend").await,
+        app.guest("late").await,
+    );
     let room = owner.room(RoomKind::Private, "secret").await;
-    let invite = owner.call::<NewInvite>(&[&room], CreateInvite { valid_ms: Some(60_000) }).await.unwrap();
-    let accept = || AcceptInvite { code: invite.code.clone() };
+    let invite = owner
+        .call::<NewInvite>(
+            &[&room],
+            CreateInvite {
+                valid_ms: Some(60_000),
+            },
+        )
+        .await
+        .unwrap();
+    let accept = || AcceptInvite {
+        code: invite.code.clone(),
+    };
     let joined = friend.call::<UseInvite>(&[], accept()).await.unwrap();
     assert_eq!((joined.room.id, joined.role), (room, Some(Role::Guest)));
     assert!(friend.send(room, "thank you").await.is_ok());
 
     app.clock.advance_ms(60_001);
-    assert_eq!(late.call::<UseInvite>(&[], accept()).await.unwrap_err().status, 404);
-    let long = CreateInvite { valid_ms: Some(u64::MAX) };
-    assert_eq!(owner.call::<NewInvite>(&[&room], long).await.unwrap_err().code(), ErrorCode::Invalid);
+    assert_eq!(
+        late.call::<UseInvite>(&[], accept())
+            .await
+            .unwrap_err()
+            .status,
+        404
+    );
+    let long = CreateInvite {
+        valid_ms: Some(u64::MAX),
+    };
+    assert_eq!(
+        owner
+            .call::<NewInvite>(&[&room], long)
+            .await
+            .unwrap_err()
+            .code(),
+        ErrorCode::Invalid
+    );
 }
 
 #[tokio::test]
 async fn joining_and_leaving_changes_the_list_of_rooms() {
     let app = TestApp::start().await;
-    let (owner, mina) = (app.account("owner1").await, app.guest("mina").await);
+    let (owner, mina) = (app.account("hana").await, app.guest("mina").await);
     let room = owner.room(RoomKind::Public, "lobby").await;
     let rooms = async || {
-        let list = mina.request::<ListRooms>(&[], ListQuery::default(), Empty {}).await.unwrap();
-        list.rooms.into_iter().map(|summary| summary.room.id).collect::<Vec<_>>()
+        let list = mina
+            .request::<ListRooms>(&[], ListQuery::default(), Empty {})
+            .await
+            .unwrap();
+        list.rooms
+            .into_iter()
+            .map(|summary| summary.room.id)
+            .collect::<Vec<_>>()
     };
     assert!(rooms().await.is_empty());
-    assert_eq!(mina.call::<JoinRoom>(&[&room], Empty {}).await.unwrap().role, Some(Role::Guest));
+    assert_eq!(
+        mina.call::<JoinRoom>(&[&room], Empty {})
+            .await
+            .unwrap()
+            .role,
+        Some(Role::Guest)
+    );
     assert_eq!(rooms().await, [room]);
-    let members = app.visitor().request::<ListMembers>(&[&room], ListQuery::default(), Empty {}).await;
+    let members = app
+        .visitor()
+        .request::<ListMembers>(&[&room], ListQuery::default(), Empty {})
+        .await;
     assert_eq!(members.unwrap().members.len(), 2);
     mina.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
     assert!(rooms().await.is_empty());
-    assert_eq!(mina.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap_err().status, 403);
+    assert_eq!(
+        mina.call::<LeaveRoom>(&[&room], Empty {})
+            .await
+            .unwrap_err()
+            .status,
+        403
+    );
 }
 
 #[tokio::test]
 async fn a_former_member_of_a_private_room_is_a_stranger() {
     let app = TestApp::start().await;
-    let (owner, friend) = (app.account("owner1").await, app.guest("friend").await);
+    let (owner, friend) = (app.account("hana").await, app.guest("friend").await);
     let room = owner.room(RoomKind::Private, "secret").await;
-    let invite = owner.call::<NewInvite>(&[&room], CreateInvite { valid_ms: None }).await.unwrap();
-    friend.call::<UseInvite>(&[], AcceptInvite { code: invite.code }).await.unwrap();
+    let invite = owner
+        .call::<NewInvite>(&[&room], CreateInvite { valid_ms: None })
+        .await
+        .unwrap();
+    friend
+        .call::<UseInvite>(&[], AcceptInvite { code: invite.code })
+        .await
+        .unwrap();
     friend.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
     assert_eq!(friend.get_room(room).await.unwrap_err().status, 404);
     assert_eq!(friend.history(room).await.unwrap_err().status, 404);
-    assert_eq!(friend.send(room, "still here").await.unwrap_err().status, 404);
+    assert_eq!(
+        friend.send(room, "still here").await.unwrap_err().status,
+        404
+    );
 }
 
 #[tokio::test]
 async fn only_the_owner_changes_a_room_and_a_closed_one_takes_no_messages() {
     let app = TestApp::start().await;
-    let (owner, moderator, mina) = (app.account("owner1").await, app.account("keeper").await, app.guest("mina").await);
+    let (owner, moderator, mina) = (
+        app.account("hana").await,
+        app.account("keeper").await,
+        app.guest("mina").await,
+    );
     let room = owner.room(RoomKind::Public, "lobby").await;
-    moderator.call::<JoinRoom>(&[&room], Empty {}).await.unwrap();
+    moderator
+        .call::<JoinRoom>(&[&room], Empty {})
+        .await
+        .unwrap();
     set_role(&app, room, &moderator, Role::Moderator).await;
-    let rename = || UpdateRoom { name: Some("new name".to_owned()), ..UpdateRoom::default() };
-    assert_eq!(moderator.call::<PatchRoom>(&[&room], rename()).await.unwrap_err().status, 403);
-    assert_eq!(owner.call::<PatchRoom>(&[&room], rename()).await.unwrap().room.name, "new name");
+    let rename = || UpdateRoom {
+        name: Some("new name".to_owned()),
+        ..UpdateRoom::default()
+    };
+    assert_eq!(
+        moderator
+            .call::<PatchRoom>(&[&room], rename())
+            .await
+            .unwrap_err()
+            .status,
+        403
+    );
+    assert_eq!(
+        owner
+            .call::<PatchRoom>(&[&room], rename())
+            .await
+            .unwrap()
+            .room
+            .name,
+        "new name"
+    );
 
-    let read_only = UpdateRoom { read_only: Some(true), ..UpdateRoom::default() };
+    let read_only = UpdateRoom {
+        read_only: Some(true),
+        ..UpdateRoom::default()
+    };
     owner.call::<PatchRoom>(&[&room], read_only).await.unwrap();
-    assert_eq!(mina.send(room, "hi").await.unwrap_err().code(), ErrorCode::ReadOnly);
+    assert_eq!(
+        mina.send(room, "hi").await.unwrap_err().code(),
+        ErrorCode::ReadOnly
+    );
     assert!(moderator.send(room, "quiet, please").await.is_ok());
-    let archived = UpdateRoom { archived: Some(true), ..UpdateRoom::default() };
+    let archived = UpdateRoom {
+        archived: Some(true),
+        ..UpdateRoom::default()
+    };
     owner.call::<PatchRoom>(&[&room], archived).await.unwrap();
-    assert_eq!(owner.send(room, "hi").await.unwrap_err().code(), ErrorCode::ReadOnly);
+    assert_eq!(
+        owner.send(room, "hi").await.unwrap_err().code(),
+        ErrorCode::ReadOnly
+    );
 }
 
 #[tokio::test]
@@ -203,19 +357,37 @@ async fn a_room_is_made_public_or_private_with_a_valid_name() {
         (RoomKind::Direct, "fine", "kind"),
         (RoomKind::Public, " ", "name"),
     ] {
-        let request = CreateRoom { kind, name: name.to_owned(), topic: String::new() };
+        let request = CreateRoom {
+            kind,
+            name: name.to_owned(),
+            topic: String::new(),
+        };
         let refused = mina.call::<NewRoom>(&[], request).await.unwrap_err();
-        assert_eq!((refused.status, refused.problem.field.as_deref()), (422, Some(field)));
+        assert_eq!(
+            (refused.status, refused.problem.field.as_deref()),
+            (422, Some(field))
+        );
     }
 }
 
 #[tokio::test]
 async fn a_site_tells_where_it_may_be_embedded() {
     let app = TestApp::start().await;
-    let site = app.visitor().call::<GetSite>(&[&"blog"], Empty {}).await.unwrap();
+    let site = app
+        .visitor()
+        .call::<GetSite>(&[&"blog"], Empty {})
+        .await
+        .unwrap();
     assert_eq!(site.origins, ["https://blog.example.com"]);
     for unknown in ["nowhere", "No%20Site"] {
-        assert_eq!(app.visitor().call::<GetSite>(&[&unknown], Empty {}).await.unwrap_err().status, 404);
+        assert_eq!(
+            app.visitor()
+                .call::<GetSite>(&[&unknown], Empty {})
+                .await
+                .unwrap_err()
+                .status,
+            404
+        );
     }
 }
 
@@ -224,11 +396,21 @@ async fn a_site_tells_where_it_may_be_embedded() {
 async fn the_service_obeys_the_table_of_permissions() {
     let app = TestApp::start().await;
     for kind in [RoomKind::Public, RoomKind::Private] {
-        for standing in [Standing::Visitor, Standing::Stranger, Standing::Guest, Standing::Member, Standing::Moderator, Standing::Owner] {
+        for standing in [
+            Standing::Visitor,
+            Standing::Stranger,
+            Standing::Guest,
+            Standing::Member,
+            Standing::Moderator,
+            Standing::Owner,
+        ] {
             for (act, _) in TABLE {
                 let expected = allowed(act, kind, standing);
                 if let Some(outcome) = attempt(&app, kind, standing, act).await {
-                    assert_eq!(outcome, expected, "{act:?} in a {kind:?} room as {standing:?}");
+                    assert_eq!(
+                        outcome, expected,
+                        "{act:?} in a {kind:?} room as {standing:?}"
+                    );
                 }
             }
         }
@@ -253,29 +435,58 @@ async fn attempt(app: &TestApp, kind: RoomKind, standing: Standing, act: Act) ->
         _ => None,
     };
     if let Some(role) = role {
-        let member = chat_store::NewMember { room, user: person.user().id, role, at: Timestamp(1) };
+        let member = chat_store::NewMember {
+            room,
+            user: person.user().id,
+            role,
+            at: Timestamp(1),
+        };
         app.store.join(member).await.unwrap();
     }
     let succeeded = match act {
         Act::Read => person.history(room).await.is_ok(),
         Act::Write => person.send(room, "mine").await.is_ok(),
         Act::WriteReadOnly => {
-            let read_only = UpdateRoom { read_only: Some(true), ..UpdateRoom::default() };
-            creator.call::<PatchRoom>(&[&room], read_only).await.unwrap();
+            let read_only = UpdateRoom {
+                read_only: Some(true),
+                ..UpdateRoom::default()
+            };
+            creator
+                .call::<PatchRoom>(&[&room], read_only)
+                .await
+                .unwrap();
             person.send(room, "mine").await.is_ok()
         }
-        Act::DeleteAny => person.call::<chat_types::endpoint::DeleteMessage>(&[&room, &theirs], Empty {}).await.is_ok(),
-        Act::Pin => person.call::<chat_types::endpoint::PutPin>(&[&room, &theirs], chat_types::room::Pin { on: true }).await.is_ok(),
+        Act::DeleteAny => person
+            .call::<chat_types::endpoint::DeleteMessage>(&[&room, &theirs], Empty {})
+            .await
+            .is_ok(),
+        Act::Pin => person
+            .call::<chat_types::endpoint::PutPin>(
+                &[&room, &theirs],
+                chat_types::room::Pin { on: true },
+            )
+            .await
+            .is_ok(),
         Act::Join => person.call::<JoinRoom>(&[&room], Empty {}).await.is_ok(),
         Act::Leave => person.call::<LeaveRoom>(&[&room], Empty {}).await.is_ok(),
-        Act::Invite => person.call::<NewInvite>(&[&room], CreateInvite { valid_ms: None }).await.is_ok(),
+        Act::Invite => person
+            .call::<NewInvite>(&[&room], CreateInvite { valid_ms: None })
+            .await
+            .is_ok(),
         Act::Change => {
-            let rename = UpdateRoom { name: Some("renamed".to_owned()), ..UpdateRoom::default() };
+            let rename = UpdateRoom {
+                name: Some("renamed".to_owned()),
+                ..UpdateRoom::default()
+            };
             person.call::<PatchRoom>(&[&room], rename).await.is_ok()
         }
         Act::DeleteOwn => {
             let own = person.send(room, "mine").await.ok()?.id;
-            person.call::<chat_types::endpoint::DeleteMessage>(&[&room, &own], Empty {}).await.is_ok()
+            person
+                .call::<chat_types::endpoint::DeleteMessage>(&[&room, &own], Empty {})
+                .await
+                .is_ok()
         }
     };
     Some(succeeded)

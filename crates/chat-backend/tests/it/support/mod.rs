@@ -60,8 +60,12 @@ pub struct TestApp {
 pub fn config(own: &[(&str, &str)]) -> chat_backend::config::Config {
     let mut arguments = BTreeMap::from(ARGUMENTS);
     arguments.extend(own.iter().copied());
-    let words = arguments.into_iter().flat_map(|(flag, value)| [flag, value]);
-    Cli::try_parse_from(std::iter::once("chat-backend").chain(words)).unwrap().config
+    let words = arguments
+        .into_iter()
+        .flat_map(|(flag, value)| [flag, value]);
+    Cli::try_parse_from(std::iter::once("chat-backend").chain(words))
+        .unwrap()
+        .config
 }
 
 impl TestApp {
@@ -79,7 +83,9 @@ impl TestApp {
     /// A service on a store that is there already.
     pub async fn start_on(store: Arc<SqliteStore>, own: &[(&str, &str)]) -> Self {
         let clock = Arc::new(ShiftedClock::default());
-        let app = App::build(config(own), store.clone(), clock.clone()).await.unwrap();
+        let app = App::build(config(own), store.clone(), clock.clone())
+            .await
+            .unwrap();
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, admin_address) = (public.local_addr().unwrap(), admin.local_addr().unwrap());
@@ -107,7 +113,10 @@ impl TestApp {
     /// Somebody who joined with a nickname.
     pub async fn guest(&self, name: &str) -> Person {
         let name = name.to_owned();
-        let guest = self.visitor().call::<JoinAsGuest>(&[], CreateGuest { name }).await;
+        let guest = self
+            .visitor()
+            .call::<JoinAsGuest>(&[], CreateGuest { name })
+            .await;
         self.visitor().signed_in(guest.unwrap())
     }
 
