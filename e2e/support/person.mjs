@@ -6,7 +6,12 @@ import { until } from './until.mjs';
 
 /** The rows of the timeline as a reader sees them. Runs in the page. */
 function readRows() {
-  const text = (row, id) => row.querySelector(`[data-testid=${id}]`)?.innerText.trim() ?? null;
+  const text = (row, id) => {
+    const element = row.querySelector(`[data-testid=${id}]`);
+    if (element === null) return null;
+    const mark = element.querySelector('.message__edited')?.innerText ?? '';
+    return element.innerText.slice(0, element.innerText.length - mark.length).trim();
+  };
   return [...document.querySelectorAll('[role=log] [data-testid=message]')].map((row) => ({
     id: row.dataset.messageId,
     state: row.dataset.state,

@@ -3,6 +3,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 
@@ -47,6 +48,20 @@ class World {
   /** Somebody with a fresh browser profile. */
   async person(name, options = {}) {
     const context = await this.browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+    context.setDefaultTimeout(15_000);
+    const person = new Person(this.servers, context, await context.newPage(), name);
+    this.#people.push(person);
+    return person;
+  }
+
+  /** Somebody whose browser blocks storage in third-party frames, as many do by default. */
+  async personWithBlockedStorage(name) {
+    const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sarangbang-profile-'));
+    fs.mkdirSync(path.join(profile, 'Default'));
+    const preferences = { profile: { cookie_controls_mode: 1, block_third_party_cookies: true } };
+    fs.writeFileSync(path.join(profile, 'Default/Preferences'), JSON.stringify(preferences));
+    const context = await chromium.launchPersistentContext(profile, { executablePath: settings.chromium, args: FLAGS, locale: 'en-US' });
+    context.once('close', () => fs.rmSync(profile, { recursive: true, force: true }));
     context.setDefaultTimeout(15_000);
     const person = new Person(this.servers, context, await context.newPage(), name);
     this.#people.push(person);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { until } from '../support/until.mjs';
+import { freePorts } from '../support/servers.mjs';
 import { world } from '../support/world.mjs';
 
 const { scenario } = world('embed');
@@ -11,8 +11,11 @@ const loader = (world, attributes = '') =>
   `<p>An article.</p><script async src="${world.servers.web}/embed.js" data-site="blog" ${attributes}></script>`;
 
 /** Opens a page of the blog and looks into the frame in it. */
-async function visit(world, name, path, options) {
-  const person = await world.person(name, options);
+async function visit(world, name, path) {
+  return visitAs(world, await world.person(name), path);
+}
+
+async function visitAs(world, person, path) {
   await person.page.goto(world.servers.blog + path);
   await lookIntoFrame(person);
   return person;
@@ -62,7 +65,7 @@ scenario('a visitor reads an embedded room without joining', async (world) => {
 
 scenario('a guest survives a reload in a frame whose storage is blocked', async (world) => {
   world.blog.publish('/blocked', loader(world));
-  const mina = await visit(world, 'mina', '/blocked');
+  const mina = await visitAs(world, await world.personWithBlockedStorage('mina'), '/blocked');
   const storage = await mina.page.frames().at(-1).evaluate(() => {
     try {
       return typeof localStorage;
@@ -105,7 +108,7 @@ scenario('the embed neither takes the focus nor scrolls the page', async (world)
 });
 
 scenario('a service that is down leaves nothing of itself on the page', async (world) => {
-  const [nobody] = await (await import('../support/servers.mjs')).freePorts(1);
+  const [nobody] = await freePorts(1);
   world.blog.publish('/down', `<p>An article.</p><script async src="http://chat.test:${nobody}/embed.js" data-site="blog"></script>`);
   const person = await world.person('mina');
   await person.page.goto(`${world.servers.blog}/down`);

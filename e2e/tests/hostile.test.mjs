@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { Refused, uuid7 } from '../support/api.mjs';
+import { ApiUser, Refused, uuid7 } from '../support/api.mjs';
 import { until } from '../support/until.mjs';
 import { world } from '../support/world.mjs';
 
@@ -57,9 +57,7 @@ scenario('a link opens without telling where it came from or taking over the pag
 });
 
 scenario('nicknames that lie or break out are refused with a reason', async (world) => {
-  const { apiDirect } = world.servers;
-  const { ApiUser } = await import('../support/api.mjs');
-  const visitor = new ApiUser(apiDirect);
+  const visitor = new ApiUser(world.servers.apiDirect);
   const reasonFor = async (name) => {
     const error = await refusal(visitor.post('/v1/guests', { name }));
     assert.equal(error.status, 422, name);
@@ -93,8 +91,20 @@ scenario('4,000 characters are a message, 4,001 and a NUL are refused with a rea
   assert.deepEqual([tooLong.status, tooLong.problem.field, tooLong.problem.reason], [422, 'body', 'too_long']);
   const control = await refusal(mina.send(room, 'a\u0000b'));
   assert.deepEqual([control.status, control.problem.field, control.problem.reason], [422, 'body', 'forbidden_character']);
-  const override = await refusal(mina.send(room, 'a\u202Eb'));
-  assert.deepEqual([override.status, override.problem.reason], [422, 'forbidden_character']);
+});
+
+scenario('a body that turns the writing direction turns only itself', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  const jun = await world.guest('jun', room);
+  await mina.say('\u202Eevil');
+  const body = jun.row('evil').locator('[data-testid=body]');
+  await body.waitFor();
+  const isolation = await body.evaluate((element) => {
+    const isolated = (node) => ['isolate', 'plaintext', 'isolate-override'].includes(getComputedStyle(node).unicodeBidi);
+    return isolated(element) || [...element.children].every(isolated);
+  });
+  assert.ok(isolation, 'the direction leaks out of the body');
 });
 
 scenario('a person who writes 4,001 characters is told and loses nothing', async (world) => {
