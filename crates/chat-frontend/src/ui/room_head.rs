@@ -53,7 +53,7 @@ pub fn RoomHead(
                 on:click=move |_| people.update(|shown| *shown = !*shown)
             >
                 <Icon name=IconName::Users/>
-                {move || count.get()}
+                <span aria-hidden="true">{move || count.get()}</span>
             </button>
             {compact.then(|| view! {
                 <a

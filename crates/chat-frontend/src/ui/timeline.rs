@@ -51,10 +51,10 @@ fn line(line: ShownLine) -> AnyView {
         ShownLine::Day { at, .. } => {
             let lang = use_lang();
             let words = move || day_name(lang.get(), at);
-            view! { <li class="divider" role="separator"><span>{words}</span></li> }.into_any()
+            view! { <li class="divider"><span>{words}</span></li> }.into_any()
         }
         ShownLine::Unread => view! {
-            <li class="divider divider--unread" role="separator" data-testid=test_ids::UNREAD_DIVIDER>
+            <li class="divider divider--unread" data-testid=test_ids::UNREAD_DIVIDER>
                 <span>{tr(Key::UnreadDivider)}</span>
             </li>
         }
