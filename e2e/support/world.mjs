@@ -21,7 +21,6 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  '--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable',
   // Names that are not trusted origins, as on most plain-HTTP pages: `localhost` would be one.
   '--host-resolver-rules=MAP *.test 127.0.0.1',
 ];
@@ -31,6 +30,7 @@ const SCENARIO_MS = 120_000;
 
 class World {
   #people = [];
+  #profiles = [];
   #rooms = 0;
 
   async start(name, environment) {
@@ -43,6 +43,8 @@ class World {
     await this.browser?.close();
     await this.blog?.close();
     await this.servers?.stop();
+    // A browser that closes still writes for a moment.
+    for (const profile of this.#profiles) fs.rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
   /** Somebody with a fresh browser profile. */
@@ -58,10 +60,11 @@ class World {
   async personWithBlockedStorage(name) {
     const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sarangbang-profile-'));
     fs.mkdirSync(path.join(profile, 'Default'));
+    // Playwright turns the partitioning of storage off, so that blocking it here means what it says.
     const preferences = { profile: { cookie_controls_mode: 1, block_third_party_cookies: true } };
     fs.writeFileSync(path.join(profile, 'Default/Preferences'), JSON.stringify(preferences));
     const context = await chromium.launchPersistentContext(profile, { executablePath: settings.chromium, args: FLAGS, locale: 'en-US' });
-    context.once('close', () => fs.rmSync(profile, { recursive: true, force: true }));
+    this.#profiles.push(profile);
     context.setDefaultTimeout(15_000);
     const person = new Person(this.servers, context, await context.newPage(), name);
     this.#people.push(person);
