@@ -3,7 +3,7 @@
 use chat_types::endpoint::{Endpoint, Method};
 use chat_types::problem::{ErrorCode, Problem};
 use chat_types::text::TextReason;
-use gloo_net::http::{RequestBuilder, Response};
+use gloo_net::http::RequestBuilder;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -46,49 +46,81 @@ impl From<Problem> for ApiError {
     }
 }
 
-/// Calls an endpoint. `path` has a value for each `{name}` of the endpoint's path.
+/// A request, ready to be sent. Only making one and reading its answer know the endpoint's types, so
+/// that everything between is compiled once.
+pub struct Request {
+    method: Method,
+    url: String,
+    body: Option<String>,
+}
+
+impl Request {
+    /// A request to an endpoint. `path` has a value for each `{name}` of the endpoint's path.
+    pub fn to<E: Endpoint>(path: &[(&str, String)], query: &E::Query, body: &E::Body) -> Self {
+        let sends = !matches!(E::METHOD, Method::Get | Method::Delete);
+        Self {
+            method: E::METHOD,
+            url: format!(
+                "{}{}{}",
+                document::api_base(),
+                fill_path(E::PATH, path),
+                query_string(query)
+            ),
+            body: if sends {
+                serde_json::to_string(body).ok()
+            } else {
+                None
+            },
+        }
+    }
+
+    /// Sends it and returns the body of a successful answer.
+    ///
+    /// # Errors
+    /// What the server says, or [`ApiError::UNREACHABLE`].
+    pub async fn send(&self, token: Option<&str>) -> Result<String, ApiError> {
+        let mut request = RequestBuilder::new(&self.url).method(method(self.method));
+        if let Some(token) = token {
+            request = request.header("authorization", &format!("Bearer {token}"));
+        }
+        let request = match &self.body {
+            None => request.build(),
+            Some(json) => request
+                .header("content-type", "application/json")
+                .body(json),
+        };
+        let sent = request.map_err(|_| ApiError::UNREACHABLE)?.send().await;
+        let response = sent.map_err(|_| ApiError::UNREACHABLE)?;
+        let text = response.text().await.map_err(|_| ApiError::UNREACHABLE)?;
+        if response.ok() {
+            return Ok(text);
+        }
+        let problem: Problem = serde_json::from_str(&text).map_err(|_| ApiError::UNREACHABLE)?;
+        Err(problem.into())
+    }
+}
+
+/// Reads the body of a successful answer.
+///
+/// # Errors
+/// [`ApiError::UNREACHABLE`] when it is not what the endpoint promises.
+pub fn read<E: Endpoint>(text: &str) -> Result<E::Response, ApiError> {
+    serde_json::from_str(text).map_err(|_| ApiError::UNREACHABLE)
+}
+
+/// Calls an endpoint that needs no token.
 ///
 /// # Errors
 /// What the server says, or [`ApiError::UNREACHABLE`].
-pub async fn call<E: Endpoint>(
-    token: Option<&str>,
-    path: &[(&str, String)],
-    query: &E::Query,
-    body: &E::Body,
-) -> Result<E::Response, ApiError> {
-    let url = format!(
-        "{}{}{}",
-        document::api_base(),
-        fill_path(E::PATH, path),
-        query_string(query)
-    );
-    let mut request = RequestBuilder::new(&url).method(method(E::METHOD));
-    if let Some(token) = token {
-        request = request.header("authorization", &format!("Bearer {token}"));
-    }
-    let request = if matches!(E::METHOD, Method::Get | Method::Delete) {
-        request.build()
-    } else {
-        let json = serde_json::to_string(body).map_err(|_| ApiError::UNREACHABLE)?;
-        request
-            .header("content-type", "application/json")
-            .body(json)
-    };
-    let response = request
-        .map_err(|_| ApiError::UNREACHABLE)?
-        .send()
-        .await
-        .map_err(|_| ApiError::UNREACHABLE)?;
-    read::<E>(response).await
-}
-
-async fn read<E: Endpoint>(response: Response) -> Result<E::Response, ApiError> {
-    let text = response.text().await.map_err(|_| ApiError::UNREACHABLE)?;
-    if response.ok() {
-        return serde_json::from_str(&text).map_err(|_| ApiError::UNREACHABLE);
-    }
-    let problem: Problem = serde_json::from_str(&text).map_err(|_| ApiError::UNREACHABLE)?;
-    Err(problem.into())
+pub async fn call<E: Endpoint>(body: &E::Body) -> Result<E::Response, ApiError>
+where
+    E::Query: Default,
+{
+    read::<E>(
+        &Request::to::<E>(&[], &E::Query::default(), body)
+            .send(None)
+            .await?,
+    )
 }
 
 fn method(method: Method) -> gloo_net::http::Method {

@@ -110,9 +110,7 @@ impl Session {
     /// # Errors
     /// As [`http::call`].
     pub async fn offer_name(self) -> Result<String, ApiError> {
-        Ok(http::call::<OfferName>(None, &[], &Empty {}, &Empty {})
-            .await?
-            .name)
+        Ok(http::call::<OfferName>(&Empty {}).await?.name)
     }
 
     /// Joins as a guest.
@@ -120,8 +118,7 @@ impl Session {
     /// # Errors
     /// As [`http::call`].
     pub async fn join(self, name: String) -> Result<(), ApiError> {
-        let signed_in =
-            http::call::<JoinAsGuest>(None, &[], &Empty {}, &CreateGuest { name }).await?;
+        let signed_in = http::call::<JoinAsGuest>(&CreateGuest { name }).await?;
         self.signed_in(signed_in);
         Ok(())
     }
@@ -152,7 +149,7 @@ impl Session {
     /// As [`http::call`].
     pub async fn sign_in(self, username: String, password: String) -> Result<(), ApiError> {
         let body = SignIn { username, password };
-        let signed_in = http::call::<CreateSession>(None, &[], &Empty {}, &body).await?;
+        let signed_in = http::call::<CreateSession>(&body).await?;
         self.signed_in(signed_in);
         Ok(())
     }
@@ -185,17 +182,21 @@ impl Session {
         query: &E::Query,
         body: &E::Body,
     ) -> Result<E::Response, ApiError> {
-        let known = self.user.with_untracked(Option::is_some) && E::ACCESS != Access::Anyone;
+        let request = http::Request::to::<E>(path, query, body);
+        http::read::<E>(&self.send(E::ACCESS, &request).await?)
+    }
+
+    async fn send(self, access: Access, request: &http::Request) -> Result<String, ApiError> {
+        let known = self.user.with_untracked(Option::is_some) && access != Access::Anyone;
         if !known {
-            return http::call::<E>(None, path, query, body).await;
+            return request.send(None).await;
         }
         let token = self.access_token().await?;
-        let answer = http::call::<E>(Some(&token.token), path, query, body).await;
-        match answer {
+        match request.send(Some(&token.token)).await {
             Err(error) if error.code == ErrorCode::TokenExpired => {
                 self.token.set_value(None);
                 let token = self.access_token().await?;
-                http::call::<E>(Some(&token.token), path, query, body).await
+                request.send(Some(&token.token)).await
             }
             answer => answer,
         }
@@ -245,7 +246,7 @@ impl Session {
             self.forget();
             return Err(ended);
         };
-        match http::call::<RefreshSession>(None, &[], &Empty {}, &Refresh { refresh_token }).await {
+        match http::call::<RefreshSession>(&Refresh { refresh_token }).await {
             Ok(signed_in) => {
                 let token = self.keep(&signed_in);
                 self.tell(SessionEvent::Refreshed(token.clone()));
