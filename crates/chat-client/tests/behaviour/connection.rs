@@ -1,0 +1,278 @@
+//! Getting connected and staying so.
+
+use chat_client::{ConnectionState, Input, Notice, StopReason};
+use chat_types::ws::{Command, ServerDoc};
+
+use crate::support::{Bench, me, signed_in, token, welcome};
+
+fn waits_until(bench: &Bench) -> u64 {
+    match bench.client.connection() {
+        ConnectionState::Reconnecting {
+            retry_at: Some(at), ..
+        } => at.0,
+        state => panic!("it does not wait: {state:?}"),
+    }
+}
+
+#[test]
+fn it_does_nothing_before_it_is_started() {
+    let mut bench = Bench::new(signed_in());
+    bench.feed(Input::Wake);
+    bench.pass(60_000);
+    assert!(bench.connects.is_empty());
+    let stopped = ConnectionState::Stopped(StopReason::NotStarted);
+    assert_eq!(bench.client.connection(), &stopped);
+}
+
+#[test]
+fn it_greets_with_the_token_and_is_online_when_welcomed() {
+    let mut bench = Bench::new(signed_in());
+    bench.feed(Input::Start);
+    assert_eq!(bench.client.connection(), &ConnectionState::Connecting);
+    let conn = bench.conn.expect("it connects");
+    bench.feed(Input::Opened { conn });
+    let commands = bench.commands();
+    let [Command::Hello { id, token, .. }] = commands.as_slice() else {
+        panic!("it greets: {commands:?}");
+    };
+    assert_eq!(token.as_deref(), Some("first"));
+    bench.say(welcome(*id, Some(me())));
+    assert_eq!(bench.client.connection(), &ConnectionState::Online);
+}
+
+#[test]
+fn back_off_has_full_jitter_from_half_a_second_to_thirty() {
+    let mut bench = Bench::online();
+    let mut longest = 0;
+    for attempt in 0..20 {
+        bench.close(1006, "");
+        let wait = waits_until(&bench) - bench.now;
+        assert!(
+            wait <= (500 << attempt.min(10)).min(30_000),
+            "{attempt}: {wait}"
+        );
+        longest = longest.max(wait);
+        bench.pass_until_connect();
+    }
+    assert!(longest > 15_000, "it backs off: {longest}");
+}
+
+#[test]
+fn back_off_starts_over_after_a_minute_of_health() {
+    let mut bench = Bench::online();
+    for _ in 0..12 {
+        bench.close(1006, "");
+        bench.pass_until_connect();
+    }
+    bench.greet(Some(me()));
+    for _ in 0..3 {
+        bench.pass(20_000);
+        bench.say(ServerDoc::Ping { heads: Vec::new() });
+    }
+    bench.close(1006, "");
+    assert!(waits_until(&bench) - bench.now <= 500);
+}
+
+#[test]
+fn the_servers_retry_time_is_obeyed_even_against_impatience() {
+    let mut bench = Bench::online();
+    bench.close(1012, "service_restart;retry_ms=20000");
+    assert!(waits_until(&bench) - bench.now >= 20_000);
+    bench.pass(5_000);
+    bench.feed(Input::Wake);
+    bench.feed(Input::Online);
+    assert!(waits_until(&bench) - bench.now >= 15_000);
+}
+
+#[test]
+fn going_away_names_the_retry_time_of_a_close_without_one() {
+    let mut bench = Bench::online();
+    bench.say(ServerDoc::GoingAway { retry_ms: 9_000 });
+    bench.close(1006, "");
+    assert!(waits_until(&bench) - bench.now >= 9_000);
+}
+
+#[test]
+fn codes_from_4500_stop_known_or_not() {
+    for (code, reason) in [
+        (4501, StopReason::SignedOut),
+        (4502, StopReason::Banned),
+        (4504, StopReason::OriginRefused),
+        (4777, StopReason::Refused(4777)),
+    ] {
+        let mut bench = Bench::online();
+        bench.close(code, "");
+        bench.pass(3_600_000);
+        bench.feed(Input::Wake);
+        assert_eq!(bench.connects.len(), 1, "{code}");
+        assert_eq!(bench.client.connection(), &ConnectionState::Stopped(reason));
+    }
+}
+
+#[test]
+fn a_code_that_is_not_known_below_4500_reconnects() {
+    let mut bench = Bench::online();
+    bench.close(4321, "");
+    bench.pass_until_connect();
+    assert_eq!(bench.connects.len(), 2);
+}
+
+#[test]
+fn an_unsupported_version_asks_for_an_upgrade() {
+    let mut bench = Bench::online();
+    bench.close(4503, "unsupported_version");
+    assert!(bench.notices.contains(&Notice::UpgradeNeeded));
+}
+
+#[test]
+fn a_ping_is_answered() {
+    let mut bench = Bench::online();
+    bench.say(ServerDoc::Ping { heads: Vec::new() });
+    assert_eq!(bench.commands(), [Command::Pong {}]);
+}
+
+#[test]
+fn a_silent_connection_is_given_up_after_sixty_seconds() {
+    let mut bench = Bench::online();
+    bench.pass(59_999);
+    assert_eq!(bench.client.connection(), &ConnectionState::Online);
+    bench.pass(1);
+    assert_eq!(bench.closed, [1000]);
+}
+
+#[test]
+fn a_probe_without_an_answer_replaces_the_socket_after_two_seconds() {
+    for input in [Input::Visible, Input::Online, Input::Wake] {
+        let mut bench = Bench::online();
+        bench.pass(30_000);
+        bench.feed(input);
+        assert_eq!(bench.commands(), [Command::Probe {}]);
+        bench.pass(1_999);
+        assert_eq!(bench.connects.len(), 1);
+        bench.pass(1);
+        assert_eq!(bench.connects.len(), 2);
+    }
+}
+
+#[test]
+fn a_probe_with_an_answer_keeps_the_socket() {
+    let mut bench = Bench::online();
+    bench.feed(Input::Wake);
+    bench.say(ServerDoc::Ping { heads: Vec::new() });
+    bench.pass(10_000);
+    assert_eq!(bench.connects.len(), 1);
+}
+
+#[test]
+fn waking_ends_a_long_back_off() {
+    let mut bench = Bench::online();
+    for _ in 0..12 {
+        bench.close(1006, "");
+        bench.pass_until_connect();
+    }
+    bench.close(1006, "");
+    bench.pass(1_000);
+    let connects = bench.connects.len();
+    bench.feed(Input::Wake);
+    assert!(bench.connects.len() > connects);
+}
+
+#[test]
+fn impatience_never_makes_more_than_one_attempt_a_second() {
+    let mut bench = Bench::online();
+    for _ in 0..100 {
+        bench.close(1006, "");
+        bench.feed(Input::Wake);
+        bench.pass(10);
+    }
+    let spread = bench.connects.windows(2).map(|pair| pair[1] - pair[0]);
+    // The first attempts may be closer, when the dice of the back-off say so.
+    assert!(
+        bench.connects.len() < 10,
+        "{:?}",
+        spread.collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_socket_that_does_not_open_is_given_up() {
+    let mut bench = Bench::new(signed_in());
+    bench.feed(Input::Start);
+    bench.pass(10_000);
+    assert_eq!(bench.closed, [1000]);
+    bench.pass_until_connect();
+}
+
+#[test]
+fn news_of_an_old_socket_is_ignored() {
+    let mut bench = Bench::online();
+    let old = bench.conn.expect("a socket");
+    bench.reconnect();
+    bench.feed(Input::Closed {
+        conn: old,
+        code: 4502,
+        reason: String::new(),
+    });
+    assert_eq!(bench.client.connection(), &ConnectionState::Online);
+}
+
+#[test]
+fn hidden_for_a_minute_is_idle_and_for_fifteen_is_closed_until_visible() {
+    let mut bench = Bench::online();
+    bench.feed(Input::Hidden);
+    bench.pass(59_000);
+    bench.say(ServerDoc::Ping { heads: Vec::new() });
+    bench.commands();
+    bench.pass(1_000);
+    assert_eq!(bench.commands(), [Command::Mode { idle: true }]);
+    while bench.client.connection() == &ConnectionState::Online {
+        bench.pass(20_000);
+        if bench.closed.is_empty() {
+            bench.say(ServerDoc::Ping { heads: Vec::new() });
+        }
+    }
+    assert_eq!(bench.client.connection(), &ConnectionState::Paused);
+    assert_eq!(bench.client.next_wake(), None);
+    bench.feed(Input::Visible);
+    assert_eq!(bench.refreshes, 1, "its token has ended meanwhile");
+    let token = token("second");
+    bench.feed(Input::TokenRefreshed { token });
+    assert_eq!(bench.connects.len(), 2);
+}
+
+#[test]
+fn seeing_the_page_again_ends_idle_mode() {
+    let mut bench = Bench::online();
+    bench.feed(Input::Hidden);
+    bench.pass(50_000);
+    bench.say(ServerDoc::Ping { heads: Vec::new() });
+    bench.pass(15_000);
+    bench.commands();
+    bench.feed(Input::Visible);
+    let commands = bench.commands();
+    assert_eq!(commands.first(), Some(&Command::Mode { idle: false }));
+}
+
+#[test]
+fn a_clock_that_is_set_back_stops_no_timer() {
+    let mut bench = Bench::online();
+    bench.close(1006, "");
+    bench.now -= 3_600_000;
+    bench.feed(Input::Timer);
+    bench.pass(500);
+    assert_eq!(bench.connects.len(), 2);
+}
+
+#[test]
+fn a_request_without_an_answer_ends_the_connection() {
+    let mut bench = Bench::online();
+    bench.open();
+    for _ in 0..3 {
+        bench.pass(10_000);
+        bench.feed(Input::Timer);
+        if bench.closed.is_empty() {
+            bench.say(ServerDoc::Ping { heads: Vec::new() });
+        }
+    }
+    assert_eq!(bench.closed, [1000]);
+}
