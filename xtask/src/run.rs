@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The sites of development: any origin may embed rooms of the site `demo`.
 const DEMO_SITE: &str = "demo=*";
 
+/// Over how many milliseconds sockets are closed at the end: somebody waits for the prompt.
+const DRAIN_MS: &str = "500";
+
 /// Where the two sides listen and keep their data.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -216,7 +219,8 @@ impl Options {
             .env("CHAT_ADDR", addresses.api.to_string())
             .env("CHAT_ADMIN_ADDR", addresses.api_admin.to_string())
             .env("ALLOWED_ORIGINS", addresses.origins())
-            .env("CHAT_SITES", DEMO_SITE);
+            .env("CHAT_SITES", DEMO_SITE)
+            .env("CHAT_DRAIN_MS", DRAIN_MS);
         command
     }
 }
