@@ -1,6 +1,7 @@
 //! The paths of the pages, in one place for the server, the router and the links.
 
 use chat_types::id::{InviteCode, RoomId};
+use leptos::prelude::Callback;
 
 /// The lobby.
 pub const LOBBY: &str = "/";
@@ -20,6 +21,10 @@ pub const ROOM_PARAM: &str = "room";
 pub fn sign_in_for(room: RoomId) -> String {
     format!("{SIGN_IN}?{ROOM_PARAM}={room}")
 }
+
+/// Goes to another page of the app. The embed has no other pages and does not provide it.
+#[derive(Clone, Copy)]
+pub struct Go(pub Callback<String>);
 
 /// The page of a room.
 pub fn room(id: RoomId) -> String {

@@ -44,6 +44,9 @@ test_ids! {
     ACCOUNT_MENU = "account-menu";
     SIGN_OUT = "sign-out";
     REFUSAL = "refusal";
+    INVITE = "invite";
+    INVITE_LINK = "invite-link";
+    PERSON = "person";
     CONFIRM = "confirm";
 }
 

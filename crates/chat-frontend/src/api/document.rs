@@ -4,6 +4,7 @@ use js_sys::{Promise, Reflect};
 use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::HtmlDocument;
 
 use crate::config::{API_BASE_META, API_BASE_URL};
 
@@ -59,6 +60,17 @@ pub async fn head_start(part: &str) -> Option<String> {
         .ok()?;
     Reflect::delete_property(&window(), &key).ok()?;
     JsFuture::from(promise).await.ok()?.as_string()
+}
+
+/// The origin of the page's address.
+pub fn origin() -> String {
+    window().location().origin().unwrap_or_default()
+}
+
+/// Copies what is selected. It works on plain http, where the clipboard of browsers does not exist.
+pub fn copy_selection() -> bool {
+    let page = document().dyn_into::<HtmlDocument>();
+    page.is_ok_and(|page| page.exec_command("copy").unwrap_or(false))
 }
 
 /// The path of the page's address.

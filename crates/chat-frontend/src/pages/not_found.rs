@@ -22,6 +22,7 @@ pub fn NotFoundPage() -> impl IntoView {
                         icon=IconName::Page
                         title=words(Key::NotFoundTitle)
                         text=words(Key::NotFoundText)
+                        page=true
                     >
                         <a class="button button--primary" href=routes::LOBBY>{tr(Key::ToLobby)}</a>
                     </Empty>

@@ -2,9 +2,11 @@
 
 use chat_types::id::RoomId;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_params_map};
 
 use super::not_found::NotFoundPage;
+use crate::routes::Go;
 use crate::ui::room_view::RoomView;
 use crate::ui::sidebar::Sidebar;
 
@@ -13,6 +15,10 @@ use crate::ui::sidebar::Sidebar;
 pub fn RoomPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("room")?.parse::<RoomId>().ok()));
+    let navigate = use_navigate();
+    provide_context(Go(Callback::new(move |path: String| {
+        navigate(&path, NavigateOptions::default());
+    })));
     view! {
         <div class="app__frame app__frame--room">
             <Sidebar current=id/>

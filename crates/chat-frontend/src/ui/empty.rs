@@ -18,6 +18,9 @@ pub fn Empty(
     /// Whether it is a problem: then it is announced.
     #[prop(optional)]
     problem: bool,
+    /// Whether it is the whole page: then its title is the page's heading.
+    #[prop(optional)]
+    page: bool,
     /// What to do about it.
     #[prop(optional)]
     children: Option<Children>,
@@ -32,7 +35,11 @@ pub fn Empty(
             <span class="empty__art">
                 <Icon name=icon/>
             </span>
-            <p class="empty__title">{title}</p>
+            {if page {
+                view! { <h1 class="empty__title">{title}</h1> }.into_any()
+            } else {
+                view! { <p class="empty__title">{title}</p> }.into_any()
+            }}
             <p class="empty__text">{text}</p>
             {children.map(|children| view! { <div class="empty__action">{children()}</div> })}
         </div>

@@ -9,6 +9,7 @@ pub mod dialog;
 pub mod empty;
 pub mod field;
 pub mod icons;
+pub mod invite;
 pub mod join;
 pub mod look;
 pub mod message;

@@ -1,10 +1,14 @@
 //! The head of a room: its name, and who is here.
 
+use chat_types::id::UserId;
+use chat_types::room::RoomKind;
 use leptos::prelude::*;
 
 use crate::i18n::{Key, counted, text, tr, use_lang};
 use crate::state::room::RoomModel;
+use crate::state::session::use_session;
 use crate::ui::icons::{Icon, IconName};
+use crate::ui::invite::InviteButton;
 use crate::{routes, test_ids};
 
 /// The head of the room in the context.
@@ -17,12 +21,8 @@ pub fn RoomHead(
 ) -> impl IntoView {
     let model = expect_context::<RoomModel>();
     let lang = use_lang();
-    let name = move || {
-        let named = model
-            .room
-            .with(|room| room.as_ref().map(|room| room.name.clone()));
-        named.unwrap_or_default()
-    };
+    let user = use_session().user();
+    let name = move || room_name(&model, user.with(|user| user.as_ref().map(|user| user.id)));
     let topic = move || {
         model
             .room
@@ -43,6 +43,7 @@ pub fn RoomHead(
                 <h1 class="room__name"><bdi>{name}</bdi></h1>
                 {move || topic().map(|topic| view! { <p class="room__topic"><bdi>{topic}</bdi></p> })}
             </div>
+            <InviteButton/>
             <button
                 class="icon-button icon-button--labelled"
                 type="button"
@@ -67,5 +68,26 @@ pub fn RoomHead(
                 </a>
             })}
         </header>
+    }
+}
+
+/// A direct room has the name of the other one.
+fn room_name(model: &RoomModel, reader: Option<UserId>) -> String {
+    let peer = || {
+        model.members.with(|members| {
+            let other = members
+                .listed
+                .iter()
+                .find(|member| Some(member.user.id) != reader);
+            other.map(|member| member.user.name.clone())
+        })
+    };
+    let named = model
+        .room
+        .with(|room| room.as_ref().map(|room| (room.kind, room.name.clone())));
+    match named {
+        Some((RoomKind::Direct, _)) => peer().unwrap_or_default(),
+        Some((_, name)) => name,
+        None => String::new(),
     }
 }

@@ -1,11 +1,18 @@
 //! Who is here, and who else belongs to the room.
 
+use chat_types::account::Empty as Nothing;
+use chat_types::endpoint::OpenDirectRoom;
 use chat_types::event::User;
-use chat_types::room::Role;
+use chat_types::id::UserId;
+use chat_types::room::{OpenDirect, Role};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
-use crate::i18n::{Key, tr};
+use crate::i18n::{Key, fill, text, tr, use_lang};
+use crate::routes::{self, Go};
 use crate::state::room::RoomModel;
+use crate::state::session::{Session, use_session};
+use crate::test_ids;
 use crate::ui::avatar::{Avatar, AvatarSize};
 use crate::ui::icons::{Icon, IconName};
 use crate::ui::message::tag;
@@ -72,23 +79,64 @@ fn Group(label: Key, people: Memo<Vec<(Option<Role>, User)>>, here: bool) -> imp
     }
 }
 
+/// A person; in the app, the way to a direct room with them.
 #[component]
 fn Person(role: Option<Role>, user: User, here: bool) -> impl IntoView {
+    let session = use_session();
+    let lang = use_lang();
     let class = if here {
         "person person--here"
     } else {
         "person"
     };
+    let go = use_context::<Go>();
+    let id = user.id;
+    let reader = session
+        .user()
+        .with_untracked(|user| user.as_ref().map(|user| user.id));
+    let label = {
+        let name = user.name.clone();
+        move || fill(text(lang.get(), Key::MessagePerson), &[("name", &name)])
+    };
+    let open = go.filter(|_| reader.is_some_and(|reader| reader != id));
+    let face = view! { <Face role user/> };
+    match open {
+        Some(Go(go)) => view! {
+            <li>
+                <button
+                    class=class
+                    type="button"
+                    title=label
+                    data-testid=test_ids::PERSON
+                    on:click=move |_| spawn_local(open_direct(session, id, go))
+                >
+                    {face}
+                </button>
+            </li>
+        }
+        .into_any(),
+        None => view! { <li><div class=class>{face}</div></li> }.into_any(),
+    }
+}
+
+#[component]
+fn Face(role: Option<Role>, user: User) -> impl IntoView {
     let tag = tag(role, user.kind).map(|(class, key)| view! { <span class=class>{tr(key)}</span> });
     view! {
-        <li>
-            <div class=class>
-                <span class="person__face">
-                    <Avatar name=Signal::stored(user.name.clone()) id=user.id size=AvatarSize::Small/>
-                </span>
-                <bdi class="person__name">{user.name}</bdi>
-                {tag}
-            </div>
-        </li>
+        <span class="person__face">
+            <Avatar name=Signal::stored(user.name.clone()) id=user.id size=AvatarSize::Small/>
+        </span>
+        <bdi class="person__name">{user.name}</bdi>
+        {tag}
+    }
+}
+
+/// Goes to the direct room. Where it cannot be had, nothing happens: the person may try again.
+async fn open_direct(session: Session, user: UserId, go: Callback<String>) {
+    if let Ok(summary) = session
+        .call::<OpenDirectRoom>(&[], &Nothing {}, &OpenDirect { user })
+        .await
+    {
+        go.run(routes::room(summary.room.id));
     }
 }
