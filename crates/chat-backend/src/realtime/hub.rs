@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chat_store::{ChangesPage, Store, StoreError};
 use chat_types::close::CloseCode;
-use chat_types::event::{Change, Event, SeqChange, User};
+use chat_types::event::{Change, Content, Event, SeqChange, User};
 use chat_types::id::{ConnectionId, Epoch, Number, RoomId, Seq, SessionId, UserId};
 use chat_types::limits::SYNC_PAGE;
 use chat_types::room::RoomSummary;
@@ -324,20 +324,9 @@ impl Hub {
     fn fill(&self, room: &ActiveRoom, page: ChangesPage) {
         let at = self.clock.now();
         let event = |change: SeqChange| encode(&ServerDoc::Ev(change.into_event(room.id, at)));
-        let found: BTreeMap<_, _> = page
-            .changes
-            .into_iter()
-            .map(|change| (change.seq, event(change)))
-            .collect();
-        // The store keeps only the newest change of a row. What it replaced is told as a change
-        // that readers step over: the later one carries the whole row.
-        let filler = |seq| {
-            event(SeqChange {
-                seq,
-                change: Change::Unknown,
-            })
-        };
-        room.fill(&page.epoch, page.upto, found, filler);
+        let exact = page.changes.into_iter().filter(is_the_event_itself);
+        let found: BTreeMap<_, _> = exact.map(|it| (it.seq, event(it))).collect();
+        room.fill(&page.epoch, page.upto, found);
     }
 
     async fn maintain(&self) {
@@ -386,6 +375,22 @@ impl Hub {
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a row of the compacted feed says the same to every reader as the event did that was lost.
+/// A message with a past does not: its reactions are some reader's own, and an earlier event about
+/// it would be applied to what nobody has.
+fn is_the_event_itself(row: &SeqChange) -> bool {
+    match &row.change {
+        Change::Member { .. } | Change::MemberLeft { .. } | Change::Room { .. } => true,
+        Change::Message { message } => {
+            matches!(message.content, Content::Text { .. })
+                && message.edited_at.is_none()
+                && message.reactions.is_empty()
+                && !message.pinned
+        }
+        _ => false,
     }
 }
 

@@ -128,21 +128,20 @@ impl Ring {
         }
     }
 
-    /// Fills the places up to `upto` from `found`, with early events where they are and with
-    /// `filler` where the store has a later change instead.
-    pub(super) fn fill(
-        &mut self,
-        upto: Seq,
-        mut found: BTreeMap<Seq, Doc>,
-        filler: impl Fn(Seq) -> Doc,
-    ) -> bool {
-        let mut grew = false;
-        while let Some(next) = self.next.filter(|next| *next <= upto) {
-            let doc = self.early.remove(&next).or_else(|| found.remove(&next));
-            self.push(doc.unwrap_or_else(|| filler(next)));
-            grew = true;
+    /// Fills the places up to `upto`, with early events where they are and from `found` elsewhere;
+    /// false, and nothing is filled, when a place has neither.
+    pub(super) fn fill(&mut self, upto: Seq, mut found: BTreeMap<Seq, Doc>) -> bool {
+        let first = self.next.map_or(upto.0 + 1, |next| next.0);
+        let mut places = (first..=upto.0).map(Seq);
+        if !places.all(|place| self.early.contains_key(&place) || found.contains_key(&place)) {
+            return false;
         }
-        self.admit_early() || grew
+        for place in (first..=upto.0).map(Seq) {
+            let doc = self.early.remove(&place).or_else(|| found.remove(&place));
+            doc.into_iter().for_each(|doc| self.push(doc));
+        }
+        self.admit_early();
+        true
     }
 
     /// Whether events wait for one that has not come.
@@ -267,14 +266,18 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_filled_from_the_store_and_early_events_win() {
+    fn a_gap_is_filled_where_every_place_is_known_and_left_alone_where_one_is_not() {
         let mut ring = ring_at(1);
         ring.insert(Seq(4), doc(4));
         assert!(ring.has_gap());
-        let found = BTreeMap::from([(Seq(3), doc(3)), (Seq(5), doc(5))]);
-        assert!(ring.fill(Seq(5), found, |seq| Doc::from(format!("filler {seq}"))));
-        let expected = [Doc::from("filler 2"), doc(3), doc(4), doc(5)];
-        assert_eq!(read_from(&ring, Seq(2)), expected);
+        assert!(!ring.fill(Seq(4), BTreeMap::from([(Seq(3), doc(3))])));
+        assert_eq!(ring.at(Seq(2)), Next::UpToDate);
+        let found = BTreeMap::from([(Seq(2), doc(2)), (Seq(3), doc(3)), (Seq(5), doc(5))]);
+        assert!(ring.fill(Seq(5), found));
+        assert_eq!(
+            read_from(&ring, Seq(2)),
+            (2..=5).map(doc).collect::<Vec<_>>()
+        );
         assert!(!ring.has_gap());
     }
 

@@ -207,26 +207,23 @@ impl ActiveRoom {
         state.ring.head()
     }
 
-    /// Closes a gap with what the store has.
-    pub(super) fn fill(
-        &self,
-        epoch: &Epoch,
-        upto: Seq,
-        found: BTreeMap<Seq, Doc>,
-        filler: impl Fn(Seq) -> Doc,
-    ) {
+    /// Closes a gap with the changes `found` in the store, which has been read up to `upto`. Where
+    /// they do not tell the whole gap, readers are sent to the store, each for their own view.
+    pub(super) fn fill(&self, epoch: &Epoch, upto: Seq, found: BTreeMap<Seq, Doc>) {
         let mut state = self.lock();
         if state.epoch.as_ref() != Some(epoch) {
             state.change_epoch(None, epoch, upto);
             return;
         }
+        // What is newer than the newest known change is on its way.
+        let upto = upto.min(state.known);
         let head = state.ring.head().unwrap_or(upto);
-        if upto.0.saturating_sub(head.0) > FILLED_PLACES {
-            state.ring.reset(upto);
-            state.tell_readers();
-        } else if state.ring.fill(upto, found, filler) {
-            state.tell_readers();
+        let is_narrow = upto.0.saturating_sub(head.0) <= FILLED_PLACES;
+        if !is_narrow || !state.ring.fill(upto, found) {
+            let known = state.known;
+            state.ring.reset(known);
         }
+        state.tell_readers();
     }
 
     /// Puts what a reader has not had into a frame.

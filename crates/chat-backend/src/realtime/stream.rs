@@ -121,8 +121,8 @@ impl Reader {
             None => (record.epoch, record.head),
             Some(since) => {
                 let store = &state.store;
-                // One reader's reactions are not told here: live events cannot know them either.
-                let page = store.changes_after(room, None, since, REPLAY).await?;
+                let viewer = viewer.map(|user| user.id);
+                let page = store.changes_after(room, viewer, since, REPLAY).await?;
                 if page.more || since > page.head {
                     missed.push_str(&resync(room));
                 } else {

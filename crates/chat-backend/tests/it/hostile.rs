@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chat_store::Sessions;
 use chat_types::account::Empty;
 use chat_types::endpoint::SignOutEverywhere;
 use chat_types::problem::ErrorCode;
@@ -37,7 +38,7 @@ async fn before_hello_only_a_small_hello_is_taken() {
     ] {
         let mut socket = app.connect().await;
         socket.send_text(&text).await;
-        assert_eq!(socket.close_code().await, code, "{:.20}", text);
+        assert_eq!(socket.close_code().await, code, "{text:.20}");
     }
 }
 
@@ -293,10 +294,8 @@ async fn a_lost_notice_of_a_revocation_keeps_no_socket_open() {
     let app = TestApp::start_with(&[("--recheck-ms", "100")]).await;
     let mina = app.guest("mina").await;
     let mut socket = app.socket(Some(mina.token())).await;
-    let sessions = chat_store::Sessions::revoke_sessions;
-    sessions(&*app.store, mina.user().id, None, app.state.now())
-        .await
-        .unwrap();
+    let (user, now) = (mina.user().id, app.state.now());
+    app.store.revoke_sessions(user, None, now).await.unwrap();
     assert_eq!(socket.close_code().await, 4501);
 }
 

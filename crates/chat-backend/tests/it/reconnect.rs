@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
+use chat_store::{Messages, NewMessage, SetReaction};
 use chat_types::account::{CreateGuest, Empty, SignedIn};
 use chat_types::endpoint::{
     DeleteMessage, Endpoint, JoinAsGuest, OpenPageRoom, PatchMessage, PutReaction,
 };
 use chat_types::event::{Change, Content};
-use chat_types::id::{Epoch, RoomId, Seq};
-use chat_types::room::{EditMessage, OpenPage, React, RoomSummary};
+use chat_types::id::{Epoch, RoomId, Seq, UserId};
+use chat_types::room::{EditMessage, OpenPage, React, Role, RoomSummary, Sent};
+use chat_types::text::{Emoji, MessageBody};
 use chat_types::ws::{Command, SUBPROTOCOL, ServerDoc};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{PATIENCE, Socket, TestApp, body_of, handshake, hello};
+use crate::support::{PATIENCE, Socket, TestApp, body_of, handshake, hello, new_client_id};
 
 #[tokio::test]
 async fn regression_03_a_resume_brings_exactly_what_was_missed() {
@@ -331,7 +333,7 @@ async fn a_reader_who_fell_behind_is_told_and_catches_up_without_a_gap() {
     assert!(resyncs > 0, "the flood was larger than what a ring holds");
     let last = visitor.send(room, "live again").await.unwrap();
     assert_eq!(laggard.heard(room).await, "live again");
-    assert_eq!(last.number.0 as usize, FLOOD + 1);
+    assert_eq!(last.number.0, FLOOD as u64 + 1);
 }
 
 #[tokio::test]
@@ -369,6 +371,42 @@ async fn a_reader_who_takes_nothing_is_closed_and_delays_nobody() {
     assert!(connections <= 3);
 }
 
+/// A message that is committed and not published, as if the node that did it had died in between.
+async fn commit_in_silence(app: &TestApp, author: UserId, room: RoomId, body: &str) -> Sent {
+    let message = NewMessage {
+        id: app.state.new_message_id(),
+        room,
+        author,
+        client_id: new_client_id(),
+        body: MessageBody::parse(body).unwrap(),
+        reply_to: None,
+        joins_as: Role::Guest,
+        at: app.state.now(),
+    };
+    app.store.append(message).await.unwrap().sent
+}
+
+/// The messages that a reader pulls after `resync`.
+async fn pulled(socket: &mut Socket, room: RoomId, after: Seq) -> Vec<chat_types::event::Message> {
+    socket
+        .expect("resync", |doc| {
+            matches!(doc, ServerDoc::Resync { .. }).then_some(())
+        })
+        .await;
+    socket.sync(room, after).await;
+    let page = socket.expect("page", |doc| match doc {
+        ServerDoc::Page(page) => Some(page),
+        _ => None,
+    });
+    let changes = page.await.changes.into_iter();
+    changes
+        .filter_map(|change| match change.change {
+            Change::Message { message } => Some(*message),
+            _ => None,
+        })
+        .collect()
+}
+
 #[tokio::test]
 async fn a_lost_tail_is_found_by_comparing_heads() {
     let app = TestApp::start_with(&[("--heads-ms", "50")]).await;
@@ -377,23 +415,63 @@ async fn a_lost_tail_is_found_by_comparing_heads() {
     mina.send(room, "here").await.unwrap();
     let mut socket = app.socket(None).await;
     let known = socket.follow(room).await;
-    // Committed, but never published: as if the node that did it had died in between.
-    let message = chat_store::NewMessage {
-        id: app.state.new_message_id(),
-        room,
-        author: mina.user().id,
-        client_id: crate::support::new_client_id(),
-        body: chat_types::text::MessageBody::parse("silent").unwrap(),
-        reply_to: None,
-        joins_as: chat_types::room::Role::Guest,
-        at: app.state.now(),
-    };
-    chat_store::Messages::append(&*app.store, message)
-        .await
-        .unwrap();
+    commit_in_silence(&app, mina.user().id, room, "silent").await;
     let event = socket.event(room).await;
     assert_eq!(event.seq, known.head.next());
     assert_eq!(body_of(&event.change).as_deref(), Some("silent"));
+}
+
+#[tokio::test]
+async fn a_lost_message_whose_edit_was_heard_arrives_as_edited() {
+    let app = TestApp::start().await;
+    let mina = app.guest("mina").await;
+    let room = mina.open_page("blog", "/edited").await.room.id;
+    mina.send(room, "here").await.unwrap();
+    let mut socket = app.socket(None).await;
+    let known = socket.follow(room).await;
+    let lost = commit_in_silence(&app, mina.user().id, room, "before").await;
+    let body = "after".to_owned();
+    mina.call::<PatchMessage>(&[&room, &lost.id], EditMessage { body })
+        .await
+        .unwrap();
+    let messages = pulled(&mut socket, room, known.head).await;
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].id, lost.id);
+    let after = Content::Text {
+        body: "after".into(),
+    };
+    assert_eq!(messages[0].content, after);
+    mina.send(room, "live again").await.unwrap();
+    assert_eq!(socket.heard(room).await, "live again");
+}
+
+#[tokio::test]
+async fn a_lost_reaction_leaves_every_reader_their_own() {
+    let app = TestApp::start_with(&[("--heads-ms", "50")]).await;
+    let (mina, joon) = (app.guest("mina").await, app.guest("joon").await);
+    let room = mina.open_page("blog", "/reacted").await.room.id;
+    let sent = mina.send(room, "here").await.unwrap();
+    let react = React {
+        emoji: "👍".into(),
+        on: true,
+    };
+    mina.call::<PutReaction>(&[&room, &sent.id], react)
+        .await
+        .unwrap();
+    let mut socket = app.socket(Some(mina.token())).await;
+    let known = socket.follow(room).await;
+    let lost = SetReaction {
+        room,
+        id: sent.id,
+        user: joon.user().id,
+        emoji: Emoji::parse("👍").unwrap(),
+        on: true,
+        at: app.state.now(),
+    };
+    app.store.set_reaction(lost).await.unwrap();
+    let messages = pulled(&mut socket, room, known.head).await;
+    let reaction = &messages[0].reactions[0];
+    assert_eq!((reaction.count, reaction.mine), (2, true));
 }
 
 #[tokio::test]
