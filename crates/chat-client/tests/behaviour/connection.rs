@@ -3,7 +3,7 @@
 use chat_client::{ConnectionState, Input, Notice, StopReason};
 use chat_types::ws::{Command, ServerDoc};
 
-use crate::support::{Bench, me, signed_in, token, welcome};
+use crate::support::{Bench, me, nth_room, signed_in, token, welcome};
 
 fn waits_until(bench: &Bench) -> u64 {
     match bench.client.connection() {
@@ -275,4 +275,53 @@ fn a_request_without_an_answer_ends_the_connection() {
         }
     }
     assert_eq!(bench.closed, [1000]);
+}
+
+#[test]
+fn documents_share_frames_within_the_limits_of_size_and_number() {
+    let mut bench = Bench::new(signed_in());
+    bench.feed(Input::Start);
+    for n in 0..128 {
+        let (room, page) = (nth_room(n), None);
+        bench.feed(Input::OpenRoom {
+            room,
+            tail: 50,
+            page,
+        });
+    }
+    bench.greet(Some(me()));
+    assert_eq!(bench.frames.len(), 2);
+    for frame in &bench.frames {
+        assert!(frame.len() <= 16_384 && frame.lines().count() <= 64);
+    }
+}
+
+#[test]
+fn frames_leave_no_faster_than_the_server_takes_them() {
+    let mut bench = Bench::online();
+    for n in 0..100 {
+        let (room, page) = (nth_room(n), None);
+        bench.feed(Input::OpenRoom {
+            room,
+            tail: 0,
+            page,
+        });
+    }
+    assert!(bench.frames.len() <= 40, "{}", bench.frames.len());
+    bench.pass(1_000);
+    assert_eq!(bench.commands().len(), 100, "none is dropped");
+}
+
+#[test]
+fn a_server_that_serves_only_newer_builds_asks_for_an_upgrade() {
+    let mut bench = Bench::new(signed_in());
+    bench.feed(Input::Start);
+    let conn = bench.conn.expect("it connects");
+    bench.feed(Input::Opened { conn });
+    let ServerDoc::Welcome(mut newer) = welcome(bench.only_id(), Some(me())) else {
+        panic!("a welcome");
+    };
+    newer.oldest_client = "0.10.0".to_owned();
+    bench.say(ServerDoc::Welcome(newer));
+    assert!(bench.notices.contains(&Notice::UpgradeNeeded));
 }

@@ -26,15 +26,15 @@ fn load(bench: &mut Bench, span: Span) {
     bench.feed(Input::LoadHistory { room, span });
 }
 
-fn history(first: u64, last: u64, newest: u64, head: u64) -> Box<History> {
+fn history(first: u64, last: u64, newest: u64, head: u64) -> History {
     let messages: Vec<Message> = (first..=last).map(|n| message(n, other())).collect();
-    Box::new(History {
+    History {
         epoch: Epoch("one".to_owned()),
         head: Seq(head),
         messages,
         more_before: first > 1,
         more_after: last < newest,
-    })
+    }
 }
 
 fn numbers(bench: &Bench) -> Vec<u64> {
@@ -49,7 +49,10 @@ fn older_history_joins_the_window_without_a_gap() {
     let (fetch, query) = bench.fetches[0].clone();
     assert_eq!(query.before, Some(Number(31)));
     let page = history(11, 30, 40, 40);
-    bench.feed(Input::HistoryLoaded { fetch, page });
+    bench.feed(Input::HistoryLoaded {
+        fetch,
+        page: Box::new(page),
+    });
     assert_eq!(numbers(&bench), (11..=40).collect::<Vec<_>>());
     assert!(bench.room().more_before());
     assert_eq!(bench.room().history(), HistoryState::Idle);
@@ -67,7 +70,10 @@ fn a_change_that_came_while_a_page_was_under_way_shows_on_the_page() {
     bench.say(event(41, edit));
     let fetch = bench.fetches[0].0;
     let page = history(11, 30, 40, 40);
-    bench.feed(Input::HistoryLoaded { fetch, page });
+    bench.feed(Input::HistoryLoaded {
+        fetch,
+        page: Box::new(page),
+    });
     let row = bench.room().accepted(Number(20)).next();
     assert_eq!(row.and_then(|row| row.body()), Some("edited meanwhile"));
 }
@@ -79,7 +85,10 @@ fn a_page_that_is_newer_than_the_cursor_is_not_set_back_by_older_events() {
     let fetch = bench.fetches[0].0;
     let mut page = history(11, 30, 40, 42);
     page.messages[9].seq = Seq(42);
-    bench.feed(Input::HistoryLoaded { fetch, page });
+    bench.feed(Input::HistoryLoaded {
+        fetch,
+        page: Box::new(page),
+    });
     let edit = Change::Edited {
         message_id: message_id(20),
         body: "an older text".to_owned(),
@@ -98,7 +107,10 @@ fn one_page_is_loaded_at_a_time_and_none_beyond_the_beginning() {
     assert_eq!(bench.fetches.len(), 1);
     let fetch = bench.fetches[0].0;
     let page = history(1, 30, 40, 40);
-    bench.feed(Input::HistoryLoaded { fetch, page });
+    bench.feed(Input::HistoryLoaded {
+        fetch,
+        page: Box::new(page),
+    });
     load(&mut bench, Span::Older);
     assert_eq!(bench.fetches.len(), 1);
     assert!(!bench.room().more_before());
@@ -121,7 +133,10 @@ fn away_from_the_end_new_messages_are_counted_and_not_shown() {
     load(&mut bench, Span::Around(Number(8)));
     let fetch = bench.fetches[0].0;
     let page = history(3, 12, 40, 40);
-    bench.feed(Input::HistoryLoaded { fetch, page });
+    bench.feed(Input::HistoryLoaded {
+        fetch,
+        page: Box::new(page),
+    });
     assert!(bench.room().more_after());
     bench.say(event(41, written(message(41, other()))));
     assert_eq!(numbers(&bench), (3..=12).collect::<Vec<_>>());
@@ -130,7 +145,10 @@ fn away_from_the_end_new_messages_are_counted_and_not_shown() {
     load(&mut bench, Span::Latest);
     let fetch = bench.fetches[1].0;
     let page = history(32, 41, 41, 41);
-    bench.feed(Input::HistoryLoaded { fetch, page });
+    bench.feed(Input::HistoryLoaded {
+        fetch,
+        page: Box::new(page),
+    });
     assert!(!bench.room().more_after());
     bench.say(event(42, written(message(42, other()))));
     assert_eq!(numbers(&bench).last(), Some(&42));
@@ -142,7 +160,7 @@ fn a_page_from_before_the_socket_shows_at_once_and_is_continued_from() {
     bench.feed(Input::OpenRoom {
         room: room_id(),
         tail: 50,
-        page: Some(history(1, 3, 3, 3)),
+        page: Some(Box::new(history(1, 3, 3, 3))),
     });
     assert_eq!(numbers(&bench), [1, 2, 3]);
     let commands = bench.commands();

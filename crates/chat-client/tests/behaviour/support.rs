@@ -21,6 +21,10 @@ pub(crate) fn room_id() -> RoomId {
     RoomId::from_uuid(Uuid::from_u128(0xB0))
 }
 
+pub(crate) fn nth_room(n: u64) -> RoomId {
+    RoomId::from_uuid(Uuid::from_u128(0xBB00 + u128::from(n)))
+}
+
 pub(crate) fn client_id(n: u64) -> ClientId {
     ClientId::from_uuid(Uuid::from_u128(0xF000 + u128::from(n)))
 }

@@ -88,12 +88,9 @@ fn window_is_whole(world: &World, at: usize, room: RoomId) -> Result<(), Violati
         return Ok(());
     }
     let numbers = held(view);
-    let gap = numbers.windows(2).find(|pair| pair[1] != pair[0] + 1);
-    if let Some(gap) = gap {
-        return object(format!(
-            "client {at} shows {} right after {}",
-            gap[1], gap[0]
-        ));
+    let mut pairs = numbers.iter().zip(numbers.iter().skip(1));
+    if let Some((before, after)) = pairs.find(|(before, after)| **after != **before + 1) {
+        return object(format!("client {at} shows {after} right after {before}"));
     }
     let cursor = view.cursor().map_or(0, |cursor| cursor.0);
     let passed = model.rows.iter().filter(|row| row.created <= cursor);
@@ -119,14 +116,14 @@ fn held(view: RoomView<'_>) -> Vec<u64> {
 fn sent_rows_stay(
     actor: &mut Actor,
     room: RoomId,
-    lost: &BTreeSet<ClientId>,
+    without: &BTreeSet<ClientId>,
 ) -> Result<(), Violation> {
     let Some(view) = actor.client.room(room) else {
         return Ok(());
     };
     let numbers = held(view);
-    let shown = actor.shown.iter().filter(|((of, _), _)| *of == room);
-    for ((_, client_id), number) in shown {
+    let seen = actor.shown.iter().filter(|((of, _), _)| *of == room);
+    for ((_, client_id), number) in seen {
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
             continue;
         };
@@ -138,7 +135,7 @@ fn sent_rows_stay(
     let own = view.rows().filter(|row| row.state() == RowState::Sent);
     let sent: Vec<_> = own
         .filter_map(|row| match (row.key(), row.number()) {
-            (RowKey::Own(client_id), Some(number)) if !lost.contains(&client_id) => {
+            (RowKey::Own(client_id), Some(number)) if !without.contains(&client_id) => {
                 Some((client_id, number.0))
             }
             _ => None,

@@ -5,7 +5,7 @@ pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed ^ 0x5EED_0F_C4A7)
+        Self(seed ^ 0x005E_ED0F_C4A7)
     }
 
     pub(crate) fn next(&mut self) -> u64 {
@@ -21,6 +21,18 @@ impl Dice {
         least + self.next() % (most - least + 1)
     }
 
+    /// From `least` to `most`, for counts.
+    pub(crate) fn count(&mut self, least: u32, most: u32) -> u32 {
+        let picked = self.between(least.into(), most.into());
+        picked.try_into().expect("it is not above `most`")
+    }
+
+    /// A place in a list of `len`.
+    pub(crate) fn below(&mut self, len: usize) -> usize {
+        let picked = self.between(0, len as u64 - 1);
+        picked.try_into().expect("it is below `len`")
+    }
+
     /// True `percent` times of a hundred.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
@@ -30,7 +42,7 @@ impl Dice {
         if from.is_empty() {
             return None;
         }
-        let at = self.between(0, from.len() as u64 - 1) as usize;
+        let at = self.below(from.len());
         from.get(at)
     }
 }

@@ -82,9 +82,9 @@ impl Server {
     pub(crate) fn new(seed: u64, broken: Broken) -> Self {
         let mut dice = Dice::new(seed ^ 0x5E4E4);
         let bounds = Bounds {
-            ring: dice.between(2, 20) as usize,
-            page: dice.between(1, 8) as usize,
-            replay: dice.between(4, 40) as usize,
+            ring: dice.count(2, 20) as usize,
+            page: dice.count(1, 8) as usize,
+            replay: dice.count(4, 40) as usize,
         };
         Self {
             store: Store::default(),
@@ -220,12 +220,12 @@ impl Server {
                 if self.broken == Broken::SkipsEvents && self.dice.chance(5) {
                     event.change = Change::Unknown;
                 }
-                if self.dice.chance(self.lossy) {
-                    conn.out.push(ServerDoc::Ev(event.clone()));
-                } else if self.dice.chance(self.lossy) {
-                    continue;
-                }
-                conn.out.push(ServerDoc::Ev(event));
+                // Sometimes twice, sometimes not at all.
+                let twice = self.dice.chance(self.lossy);
+                let lost = self.dice.chance(self.lossy);
+                let copies = if lost { 0 } else { 1 + usize::from(twice) };
+                let copies = std::iter::repeat_n(event, copies);
+                conn.out.extend(copies.map(ServerDoc::Ev));
             }
             *next = (*next).max(head + 1);
         }
@@ -362,9 +362,10 @@ impl Server {
         }
         let first = (last + 1).saturating_sub(tail).max(1);
         let recovered = changes.is_some();
-        let messages = match recovered {
-            true => Vec::new(),
-            false => self.store.messages(room, first, last, viewer),
+        let messages = if recovered {
+            Vec::new()
+        } else {
+            self.store.messages(room, first, last, viewer)
         };
         let subbed = Subbed {
             id,

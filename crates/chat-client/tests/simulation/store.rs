@@ -170,10 +170,10 @@ impl Store {
             duplicate: false,
         };
         let message = Box::new(self.message(room, number, None)?);
-        let event = self.event(now, room, sent.seq.0, Change::Message { message });
+        let event = Self::event(now, room, sent.seq.0, Change::Message { message });
         let joined = joined.and_then(|seq| {
             let member = self.member(room, author)?;
-            Some(self.event(now, room, seq, Change::Member { member }))
+            Some(Self::event(now, room, seq, Change::Member { member }))
         });
         Some((Wrote::New(sent, event), joined))
     }
@@ -192,7 +192,7 @@ impl Store {
         }
     }
 
-    fn event(&self, at: Timestamp, room: RoomId, seq: u64, change: Change) -> Event {
+    fn event(at: Timestamp, room: RoomId, seq: u64, change: Change) -> Event {
         let seq = Seq(seq);
         Event {
             room,
@@ -219,7 +219,7 @@ impl Store {
         row.seq = model.head;
         let change = change(row, now);
         let seq = model.head;
-        Some(self.event(now, room, seq, change))
+        Some(Self::event(now, room, seq, change))
     }
 
     pub(crate) fn set_topic(
@@ -236,7 +236,7 @@ impl Store {
             room: model.room.clone(),
         };
         let seq = model.head;
-        Some(self.event(now, room, seq, change))
+        Some(Self::event(now, room, seq, change))
     }
 
     /// Gives a user another name, in every room of theirs. Nothing in the feed names somebody who
@@ -278,7 +278,7 @@ impl Store {
             change(membership);
             let seq = model.head;
             if let Some(member) = self.member(room, user) {
-                events.push(self.event(now, room, seq, Change::Member { member }));
+                events.push(Self::event(now, room, seq, Change::Member { member }));
             }
         }
         events
@@ -293,16 +293,21 @@ impl Store {
         model.head += 1;
         model.left.insert(user, model.head);
         let seq = model.head;
-        Some(self.event(now, room, seq, Change::MemberLeft { user_id: user }))
+        Some(Self::event(
+            now,
+            room,
+            seq,
+            Change::MemberLeft { user_id: user },
+        ))
     }
 
-    /// Restores a backup that lacks the last `lost` messages. Returns who wrote what is lost.
-    pub(crate) fn restore(&mut self, room: RoomId, lost: usize) -> Vec<ClientId> {
+    /// Restores a backup that lacks the last `without` messages. Returns who wrote what is lost.
+    pub(crate) fn restore(&mut self, room: RoomId, without: usize) -> Vec<ClientId> {
         self.last_epoch += 1;
         let Some(model) = self.rooms.get_mut(&room) else {
             return Vec::new();
         };
-        let keep = model.rows.len().saturating_sub(lost);
+        let keep = model.rows.len().saturating_sub(without);
         let gone = model.rows.split_off(keep);
         model.epoch = self.last_epoch;
         let rows = model.rows.iter().map(|row| row.seq);
@@ -339,7 +344,7 @@ impl Store {
             (rank, member.joined_at, member.user.id)
         });
         MembersSummary {
-            count: listed.len() as u32,
+            count: u32::try_from(listed.len()).expect("a small room"),
             listed,
         }
     }
@@ -357,7 +362,7 @@ impl Store {
             .get(usize::try_from(number).ok()?.checked_sub(1)?)?;
         let reactions = row.reactions.iter().map(|(emoji, users)| Reaction {
             emoji: emoji.clone(),
-            count: users.len() as u32,
+            count: u32::try_from(users.len()).expect("a small room"),
             mine: viewer.is_some_and(|viewer| users.contains(&viewer)),
         });
         Some(Message {
@@ -400,8 +405,7 @@ impl Store {
             return Vec::new();
         };
         let mut changes = Vec::new();
-        let changed = model.rows.iter().filter(|row| row.seq > after);
-        for row in changed {
+        for row in model.rows.iter().filter(|row| row.seq > after) {
             if let Some(message) = self.message(room, row.number, viewer) {
                 let message = Box::new(message);
                 changes.push((row.seq, Change::Message { message }));
@@ -504,19 +508,16 @@ impl Row {
 
     pub(crate) fn react(&mut self, user: UserId, emoji: String, on: bool) -> Change {
         let known = self.reactions.iter().position(|(known, _)| *known == emoji);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                self.reactions.push((emoji.clone(), Vec::new()));
-                self.reactions.len() - 1
-            }
-        };
+        let at = known.unwrap_or_else(|| {
+            self.reactions.push((emoji.clone(), Vec::new()));
+            self.reactions.len() - 1
+        });
         let users = &mut self.reactions[at].1;
         users.retain(|known| *known != user);
         if on {
             users.push(user);
         }
-        let count = users.len() as u32;
+        let count = u32::try_from(users.len()).expect("a small room");
         self.reactions.retain(|(_, users)| !users.is_empty());
         Change::Reacted {
             message_id: self.id,

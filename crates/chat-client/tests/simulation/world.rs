@@ -241,7 +241,7 @@ impl World {
     fn feed(&mut self, at: usize, input: Input) -> Result<(), Violation> {
         let device = self.actors[at].device_time(self.now);
         if self.trace {
-            println!("{:>7} client {at}: {}", self.now, describe(&input));
+            self.tell(at, &describe(&input));
         }
         self.actors[at].client.handle(device, input);
         while let Some(effect) = self.actors[at].client.poll_effect() {
@@ -249,6 +249,11 @@ impl World {
         }
         self.set_alarm(at, device)?;
         checks::on_the_way(self, at)
+    }
+
+    #[expect(clippy::print_stdout, reason = "a replayed seed tells what happens")]
+    fn tell(&self, at: usize, what: &str) {
+        println!("{:>7} client {at} {what}", self.now);
     }
 
     fn set_alarm(&mut self, at: usize, device: Timestamp) -> Result<(), Violation> {
@@ -277,7 +282,7 @@ impl World {
             }
             Effect::SendFrame { conn, text } => {
                 if self.trace {
-                    println!("{:>7} client {at} sends {text}", self.now);
+                    self.tell(at, &format!("sends {text}"));
                 }
                 let delay = self.delay();
                 let Some((current, sock)) = self.actors[at].socket else {
@@ -312,7 +317,7 @@ impl World {
             Effect::PersistOutbox(text) => self.actors[at].snapshot = Some(text),
             Effect::Notify(notice) => {
                 if self.trace {
-                    println!("{:>7} client {at} shows {notice:?}", self.now);
+                    self.tell(at, &format!("shows {notice:?}"));
                 }
                 if let Notice::SessionEnded = notice {
                     unreachable!("no session ends here");
@@ -381,7 +386,7 @@ impl World {
             let size = self.dice.between(1, 10);
             let page = self.server.store.history(room, &query, size, viewer);
             let page = page.filter(|_| self.dice.chance(40)).map(Box::new);
-            let tail = self.dice.between(0, 15) as u32;
+            let tail = self.dice.count(0, 15);
             self.feed(at, Input::OpenRoom { room, tail, page })?;
         }
         Ok(())
@@ -389,8 +394,8 @@ impl World {
 
     /// Something that people, devices, networks or operators do.
     fn act(&mut self) -> Result<(), Violation> {
-        let at = self.dice.between(0, self.actors.len() as u64 - 1) as usize;
-        let room = self.rooms[self.dice.between(0, self.rooms.len() as u64 - 1) as usize];
+        let at = self.dice.below(self.actors.len());
+        let room = self.rooms[self.dice.below(self.rooms.len())];
         match self.dice.between(0, 99) {
             0..=34 => self.write(at, room)?,
             35..=47 => self.change_a_message(at, room)?,
@@ -483,7 +488,7 @@ impl World {
         let Some(message_id) = self.dice.pick(rows).map(|row| row.id) else {
             return Ok(());
         };
-        let emoji = ["👍", "🎉"][self.dice.between(0, 1) as usize].to_owned();
+        let emoji = ["👍", "🎉"][self.dice.count(0, 1) as usize].to_owned();
         let on = self.dice.chance(70);
         let input = match self.dice.between(0, 9) {
             0..=2 => Input::Edit {
@@ -568,7 +573,7 @@ impl World {
     }
 
     fn restore(&mut self, room: RoomId) {
-        let lost = self.dice.between(0, 4) as usize;
+        let lost = self.dice.count(0, 4) as usize;
         let gone = self.server.restore(room, lost);
         for actor in &mut self.actors {
             actor.shown.retain(|(_, id), _| !gone.contains(id));
