@@ -137,8 +137,9 @@ impl Ring {
             return false;
         }
         for place in (first..=upto.0).map(Seq) {
-            let doc = self.early.remove(&place).or_else(|| found.remove(&place));
-            doc.into_iter().for_each(|doc| self.push(doc));
+            if let Some(doc) = self.early.remove(&place).or_else(|| found.remove(&place)) {
+                self.push(doc);
+            }
         }
         self.admit_early();
         true
