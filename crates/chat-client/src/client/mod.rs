@@ -3,6 +3,7 @@
 //! [`Client::handle`] is the way in: the input is dispatched, then whatever is due by the clock is
 //! done, then what was queued leaves as effects.
 
+mod attention;
 mod commands;
 mod connection;
 mod documents;

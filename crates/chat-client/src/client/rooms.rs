@@ -5,19 +5,13 @@ use chat_types::id::{ClientId, Number, RoomId, Seq};
 use chat_types::limits::SYNC_PAGE;
 use chat_types::room::History;
 use chat_types::time::Timestamp;
-use chat_types::ws::{Command, Ephemeral, Err, Head, Page, Subbed, UnsubReason};
+use chat_types::ws::{Command, Err, Head, Page, Subbed, UnsubReason};
 
 use super::{Client, Request};
 use crate::effect::RoomChange;
-use crate::room::{Applied, Next, Presence, RoomState, RoomStatus, Source, Typist};
+use crate::room::{Applied, Next, RoomState, RoomStatus, Source};
 use crate::row::RowKey;
 
-/// A `typing` is forgotten after this.
-const TYPING_SHOWN_MS: u64 = 5_000;
-/// At most one `typing` is sent in this time.
-const TYPING_SENT_MS: u64 = 3_000;
-/// At most one read position is sent in this time.
-const READ_SENT_MS: u64 = 1_000;
 /// The first pause after the server could not let the user follow; each one after it is twice as long.
 const RETRY_BASE_MS: u64 = 500;
 /// No pause is longer.
@@ -375,94 +369,6 @@ impl Client {
         }
     }
 
-    pub(super) fn ephemeral(&mut self, now: Timestamp, room: RoomId, data: Ephemeral) {
-        let own = self.user.as_ref().map(|user| user.id);
-        let Some(state) = self.rooms.get_mut(&room) else {
-            return;
-        };
-        match data {
-            Ephemeral::Typing { user } if own == Some(user.id) => {}
-            Ephemeral::Typing { user } => {
-                let until = now.plus_ms(TYPING_SHOWN_MS);
-                state.typing.retain(|typist| typist.user.id != user.id);
-                state.typing.push(Typist { user, until });
-                self.notify_room(room, RoomChange::Typing);
-            }
-            Ephemeral::Presence { count, users } => {
-                state.presence = Presence { count, users };
-                self.notify_room(room, RoomChange::Presence);
-            }
-            Ephemeral::Read { number } if number > state.read => {
-                state.read = number;
-                self.notify_room(room, RoomChange::Read);
-            }
-            Ephemeral::Read { .. } | Ephemeral::Unknown => {}
-        }
-    }
-
-    pub(super) fn mark_read(&mut self, room: RoomId, number: Number) {
-        let Some(state) = self.rooms.get_mut(&room) else {
-            return;
-        };
-        let number = number.min(state.last_number);
-        if number > state.read {
-            state.read = number;
-            state.read_mark.unsent = true;
-            self.notify_room(room, RoomChange::Read);
-        }
-    }
-
-    pub(super) fn typing(&mut self, now: Timestamp, room: RoomId) {
-        if !self.can_write() || self.is_idle() {
-            return;
-        }
-        let Some(state) = self.rooms.get_mut(&room) else {
-            return;
-        };
-        let due = state
-            .typed_at
-            .is_none_or(|at| now.since_ms(at) >= TYPING_SENT_MS);
-        if due {
-            state.typed_at = Some(now);
-            self.tell(&Command::Typing { room });
-        }
-    }
-
-    pub(super) fn check_rooms(&mut self, now: Timestamp) {
-        let writes = self.can_write();
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
-        for room in rooms {
-            let Some(state) = self.rooms.get_mut(&room) else {
-                continue;
-            };
-            let typists = state.typing.len();
-            state.typing.retain(|typist| typist.until > now);
-            let typing_changed = state.typing.len() != typists;
-            let read =
-                (writes && state.read_due().is_some_and(|at| at <= now)).then_some(state.read);
-            if read.is_some() {
-                state.read_mark.unsent = false;
-                state.read_mark.sent_at = Some(now);
-            }
-            let retry = state.feed.retry_at.is_some_and(|at| at <= now);
-            if typing_changed {
-                self.notify_room(room, RoomChange::Typing);
-            }
-            if let Some(number) = read {
-                self.tell(&Command::Read { room, number });
-            }
-            if retry {
-                // The snapshot repairs whatever the page would have.
-                self.subscribe(now, room);
-            }
-        }
-    }
-
-    pub(super) fn room_wake(state: &RoomState) -> Option<Timestamp> {
-        let typing = state.typing.iter().map(|typist| typist.until);
-        typing.chain(state.feed.retry_at).min()
-    }
-
     pub(super) fn set_status(&mut self, room: RoomId, status: RoomStatus) {
         let Some(state) = self.rooms.get_mut(&room) else {
             return;
@@ -575,13 +481,5 @@ impl RoomState {
         if let Some(loading) = &mut self.loading {
             loading.note(seq, change);
         }
-    }
-
-    pub(super) fn read_due(&self) -> Option<Timestamp> {
-        if !self.read_mark.unsent {
-            return None;
-        }
-        let sent_at = self.read_mark.sent_at;
-        Some(sent_at.map_or(Timestamp(0), |at| at.plus_ms(READ_SENT_MS)))
     }
 }
