@@ -24,8 +24,12 @@ pub(super) fn has_one_valid_host<B>(request: &Request<B>, hosts: &[String]) -> b
 
 fn parse(host: &str) -> Option<Authority> {
     let authority: Authority = host.parse().ok()?;
-    let plain = !authority.host().is_empty() && !host.contains('@') && !host.ends_with(':');
-    plain.then_some(authority)
+    let port = host.strip_prefix(authority.host())?;
+    let has_valid_port = match port.strip_prefix(':') {
+        Some(digits) => digits.parse::<u16>().is_ok(),
+        None => port.is_empty(),
+    };
+    (!authority.host().is_empty() && has_valid_port).then_some(authority)
 }
 
 #[cfg(test)]
