@@ -116,14 +116,12 @@ impl<T: serde::Serialize> IntoResponse for Reply<T> {
 pub type Answer<T> = Result<Reply<T>, ApiError>;
 
 /// 200 with a body.
-#[expect(clippy::unnecessary_wraps, reason = "the last line of every handler")]
 pub fn ok<T>(body: T) -> Answer<T> {
     let status = StatusCode::OK;
     Ok(Reply { status, body })
 }
 
 /// 201 with what was made.
-#[expect(clippy::unnecessary_wraps, reason = "the last line of every handler")]
 pub fn created<T>(body: T) -> Answer<T> {
     let status = StatusCode::CREATED;
     Ok(Reply { status, body })
@@ -154,10 +152,10 @@ pub struct Api {
 
 impl Api {
     /// Nothing yet.
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         Self {
             router: Router::new(),
-            document: Document::new(),
+            document: Document::empty(),
         }
     }
 

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::Context;
 use chat_types::id::SiteKey;
 use chat_types::limits;
 use chat_types::room::Site;
@@ -17,6 +16,7 @@ use tokio::net::TcpListener;
 
 use self::sockets::Sockets;
 use crate::auth::token::ACCESS_MS;
+use crate::failure::Failure;
 use crate::rate_limit::Rate;
 use crate::{listener, realtime, shutdown};
 
@@ -279,10 +279,10 @@ fn parse_site(text: &str) -> Result<Site, String> {
             origin => Origin::from_str(origin).map(|origin| origin.0),
         })
         .collect::<Result<Vec<_>, _>>()?;
-    match origins.is_empty() {
-        true => Err(format!("site `{key}` has no origin; use * for any")),
-        false => Ok(Site { key, origins }),
+    if origins.is_empty() {
+        return Err(format!("site `{key}` has no origin; use * for any"));
     }
+    Ok(Site { key, origins })
 }
 
 /// The least length of a key that signs tokens (RFC 7518, section 3.2).
@@ -324,10 +324,10 @@ impl Config {
         let how =
             "Make one with `openssl rand -base64 48` and keep it: it signs every access token.";
         let mut problems = Vec::new();
-        match self.secret_key.as_ref().map(|key| key.reveal()) {
+        match self.secret_key.as_ref().map(Secret::reveal) {
             None | Some([]) => problems.push(format!("SECRET_KEY is not set. {how}")),
             Some(key) => {
-                problems.extend(weakness(key).map(|why| format!("SECRET_KEY {why}. {how}")))
+                problems.extend(weakness(key).map(|why| format!("SECRET_KEY {why}. {how}")));
             }
         }
         if let Some(key) = &self.secret_key_previous {
@@ -353,14 +353,12 @@ impl Config {
     ///
     /// # Errors
     /// In a sentence that names the directory.
-    pub fn make_data_dir(&self) -> anyhow::Result<()> {
+    pub fn make_data_dir(&self) -> Result<(), Failure> {
         if self.database_url.is_some() {
             return Ok(());
         }
-        let directory = self.data_dir.display();
-        std::fs::create_dir_all(&self.data_dir).with_context(|| {
-            format!("the data directory {directory} (CHAT_DATA_DIR) cannot be made")
-        })
+        let path = self.data_dir.clone();
+        std::fs::create_dir_all(&path).map_err(|source| Failure::DataDirectory { path, source })
     }
 
     /// The times and limits of HTTP connections.
@@ -387,7 +385,7 @@ impl Config {
 
     /// The limits as clients are told them.
     pub fn wire_limits(&self) -> limits::Limits {
-        let narrow = |n: usize| u32::try_from(n).expect("the limits are small constants");
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         limits::Limits {
             message_chars: narrow(limits::MESSAGE_CHARS),
             frame_bytes: narrow(limits::FRAME_BYTES),
@@ -434,10 +432,12 @@ fn known_variables() -> BTreeSet<String> {
 ///
 /// # Errors
 /// In a sentence that names the variable to change.
-pub async fn bind(variable: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
+pub async fn bind(variable: &'static str, addr: SocketAddr) -> Result<TcpListener, Failure> {
     let listener = TcpListener::bind(addr).await;
-    listener.with_context(|| {
-        format!("cannot listen on {addr}; set {variable} to a free address of this machine")
+    listener.map_err(|source| Failure::Address {
+        addr,
+        variable,
+        source,
     })
 }
 
@@ -448,30 +448,26 @@ pub fn environment_names() -> impl Iterator<Item = String> {
 
 /// `docs/config.md`, made from the options above.
 pub fn markdown() -> String {
-    let mut page = String::from(
-        "# Configuration of chat-backend\n\n\
-         Made from `crates/chat-backend/src/config.rs` by `chat-backend config-docs`; do not edit.\n\n\
-         | variable | flag | default | meaning |\n|---|---|---|---|\n",
-    );
-    for arg in Cli::command().get_arguments() {
-        let Some(variable) = arg.get_env() else {
-            continue;
-        };
-        let default: Vec<_> = arg
-            .get_default_values()
-            .iter()
-            .map(|value| value.to_string_lossy())
-            .collect();
-        let default = match default.join(",") {
-            none if none.is_empty() => "none".to_owned(),
-            value => format!("`{value}`"),
-        };
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let flag = arg.get_long().unwrap_or_default();
-        page.push_str(&format!(
-            "| `{}` | `--{flag}` | {default} | {help} |\n",
-            variable.to_string_lossy()
-        ));
-    }
-    page
+    const HEAD: &str = "# Configuration of chat-backend\n\n\
+        Made from `crates/chat-backend/src/config.rs` by `chat-backend config-docs`; do not edit.\n\n\
+        | variable | flag | default | meaning |\n|---|---|---|---|\n";
+    let command = Cli::command();
+    let rows = command.get_arguments().filter_map(markdown_row);
+    std::iter::once(HEAD.to_owned()).chain(rows).collect()
+}
+
+fn markdown_row(arg: &clap::Arg) -> Option<String> {
+    let variable = arg.get_env()?.to_string_lossy();
+    let flag = arg.get_long()?;
+    let help = arg.get_help()?;
+    let defaults = arg.get_default_values().iter();
+    let defaults: Vec<_> = defaults.map(|value| value.to_string_lossy()).collect();
+    let default = if defaults.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("`{}`", defaults.join(","))
+    };
+    Some(format!(
+        "| `{variable}` | `--{flag}` | {default} | {help} |\n"
+    ))
 }

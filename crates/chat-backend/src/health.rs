@@ -11,6 +11,7 @@ use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
+use crate::failure::Failure;
 use crate::metrics;
 use crate::state::AppState;
 
@@ -57,18 +58,16 @@ async fn export_metrics(State(state): State<AppState>) -> Response {
 ///
 /// # Errors
 /// In words, when it is not.
-pub fn ask(admin: SocketAddr) -> anyhow::Result<()> {
+pub fn ask(admin: SocketAddr) -> Result<(), Failure> {
     const PATIENCE: Duration = Duration::from_secs(3);
     let mut stream = TcpStream::connect_timeout(&admin, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {admin}\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.take(4_096).read_to_string(&mut answer)?;
-    let status = answer.split(' ').nth(1).unwrap_or_default();
-    anyhow::ensure!(
-        status == "200",
-        "{admin} answers {status}: {}",
-        answer.lines().last().unwrap_or_default()
-    );
+    if answer.split(' ').nth(1) != Some("200") {
+        let answer = answer.lines().last().unwrap_or_default().to_owned();
+        return Err(Failure::NotReady { admin, answer });
+    }
     Ok(())
 }

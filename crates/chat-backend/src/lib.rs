@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod extract;
+pub mod failure;
 pub mod health;
 pub mod listener;
 pub mod messages;
@@ -30,7 +31,7 @@ pub mod telemetry;
 use std::sync::Arc;
 
 use axum::Router;
-use chat_store::{Store, StoreError};
+use chat_store::Store;
 use chat_types::problem::ErrorCode;
 use tokio::net::TcpListener;
 
@@ -40,6 +41,7 @@ use self::auth::token::Tokens;
 use self::clock::Clock;
 use self::config::Config;
 use self::error::ApiError;
+use self::failure::Failure;
 use self::rate_limit::Rates;
 use self::realtime::Hub;
 use self::shutdown::Lifecycle;
@@ -72,7 +74,7 @@ impl App {
         config: Config,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, Failure> {
         for site in &config.sites {
             store.put_site(site.clone()).await?;
         }
@@ -81,6 +83,7 @@ impl App {
             .secret_key
             .as_ref()
             .expect("a validated configuration has a key");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let lifecycle = Lifecycle::new();
         let settings = config.realtime();
         let hub = Hub::new(
@@ -95,7 +98,7 @@ impl App {
                 config.secret_key_previous.as_ref(),
                 config.access_token_ms,
             ),
-            passwords: Passwords::new(),
+            passwords: Passwords::with_width(cores),
             rates: Rates::new(&config.limits),
             hub,
             lifecycle,
@@ -116,7 +119,7 @@ impl App {
     ///
     /// # Errors
     /// When signals cannot be waited for, or work was still under way after the grace period.
-    pub async fn serve(self, public: TcpListener, admin: TcpListener) -> anyhow::Result<()> {
+    pub async fn serve(self, public: TcpListener, admin: TcpListener) -> Result<(), Failure> {
         let state = self.start(public, admin)?;
         shutdown::signal().await?;
         tracing::info!("draining");
@@ -125,10 +128,9 @@ impl App {
             .shut_down(&state.hub, &state.config.shutdown())
             .await;
         state.store.close().await;
-        anyhow::ensure!(
-            complete,
-            "some work was still under way after the grace period"
-        );
+        if !complete {
+            return Err(Failure::Incomplete);
+        }
         tracing::info!("ended");
         Ok(())
     }
@@ -137,7 +139,7 @@ impl App {
     ///
     /// # Errors
     /// When a listener does not know its address.
-    pub fn start(self, public: TcpListener, admin: TcpListener) -> anyhow::Result<AppState> {
+    pub fn start(self, public: TcpListener, admin: TcpListener) -> Result<AppState, Failure> {
         let Self {
             state,
             public: public_router,
@@ -166,7 +168,7 @@ impl App {
 }
 
 fn api() -> Api {
-    let api = meta::routes(Api::new());
+    let api = meta::routes(Api::empty());
     let api = auth::http::routes(api);
     let api = rooms::http::routes(api);
     let api = messages::http::routes(api);
@@ -186,6 +188,5 @@ fn public_routes() -> Router<AppState> {
 pub fn openapi_json() -> String {
     let mut document = api().document;
     document.add_stream();
-    let json = serde_json::to_string_pretty(&document.finish());
-    json.expect("the document is plain data") + "\n"
+    format!("{:#}\n", document.finish())
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Command, Config};
 use chat_backend::{App, health, openapi_json, telemetry};
@@ -16,7 +16,7 @@ async fn main() -> ExitCode {
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chat-backend: {error:#}");
+            eprintln!("chat-backend: {error}");
             ExitCode::FAILURE
         }
     }
@@ -25,12 +25,13 @@ async fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the output of the subcommands")]
 async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config).await,
-        Command::Migrate => migrate(&config).await,
-        Command::Openapi => Ok(print!("{}", openapi_json())),
-        Command::ConfigDocs => Ok(print!("{}", config::markdown())),
-        Command::Healthcheck => health::ask(config.admin_addr),
+        Command::Serve => serve(config).await?,
+        Command::Migrate => migrate(&config).await?,
+        Command::Openapi => print!("{}", openapi_json()),
+        Command::ConfigDocs => print!("{}", config::markdown()),
+        Command::Healthcheck => health::ask(config.admin_addr)?,
     }
+    Ok(())
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
@@ -41,7 +42,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let public = config::bind("CHAT_ADDR", config.addr).await?;
     let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr).await?;
     let app = App::build(config, Arc::new(store), Arc::new(SystemClock)).await?;
-    app.serve(public, admin).await.context("serving ended")
+    Ok(app.serve(public, admin).await?)
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
@@ -62,11 +63,9 @@ fn refuse_mistakes(config: &Config) -> anyhow::Result<()> {
         .flatten()
         .chain(unknown)
         .collect();
-    match problems.is_empty() {
-        true => Ok(()),
-        false => bail!(
-            "the configuration has mistakes:\n- {}",
-            problems.join("\n- ")
-        ),
+    if problems.is_empty() {
+        return Ok(());
     }
+    let list = problems.join("\n- ");
+    bail!("the configuration has mistakes:\n- {list}")
 }

@@ -15,6 +15,9 @@ const SECONDS: [f64; 11] = [
 ];
 
 /// The process's recorder, installed by the first call.
+///
+/// # Panics
+/// When something else has installed a recorder before.
 pub fn handle() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {

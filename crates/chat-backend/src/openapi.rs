@@ -20,7 +20,7 @@ pub struct Document {
 
 impl Document {
     /// A document without operations.
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_types::id::{RoomId, UserId};
 use chat_types::time::Timestamp;
@@ -71,7 +71,13 @@ const MAX_KEYS: usize = 50_000;
 /// One rate for each key.
 pub struct RateLimiter<K> {
     rate: Rate,
-    buckets: Mutex<HashMap<K, u64>>,
+    buckets: Mutex<Buckets<K>>,
+}
+
+/// When each key's bucket is full again, in microseconds.
+struct Buckets<K> {
+    full_at_us: HashMap<K, u64>,
+    swept_at_us: u64,
 }
 
 impl<K: Eq + Hash + Clone> RateLimiter<K> {
@@ -79,7 +85,10 @@ impl<K: Eq + Hash + Clone> RateLimiter<K> {
     pub fn new(rate: Rate) -> Self {
         Self {
             rate,
-            buckets: Mutex::new(HashMap::new()),
+            buckets: Mutex::new(Buckets {
+                full_at_us: HashMap::new(),
+                swept_at_us: 0,
+            }),
         }
     }
 
@@ -91,37 +100,51 @@ impl<K: Eq + Hash + Clone> RateLimiter<K> {
         let now_us = now.0.saturating_mul(1_000);
         let interval_us = self.rate.interval_us();
         let full_after_us = interval_us * u64::from(self.rate.count);
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MAX_KEYS && !buckets.contains_key(&key) {
-            make_room(&mut buckets, now_us);
+        let mut buckets = self.buckets();
+        let full_at_us = buckets.full_at_us.get(&key).copied();
+        if full_at_us.is_none() {
+            buckets.make_room(now_us);
         }
-        let full_at_us = buckets.get(&key).copied().unwrap_or(0).max(now_us);
+        let full_at_us = full_at_us.unwrap_or(0).max(now_us);
         let next_us = full_at_us + interval_us;
         if next_us > now_us + full_after_us {
             let wait_us = next_us - full_after_us - now_us;
             return Err(ApiError::rate_limited(wait_us.div_ceil(1_000)));
         }
-        buckets.insert(key, next_us);
+        buckets.full_at_us.insert(key, next_us);
         Ok(())
     }
 
     /// Puts back what [`RateLimiter::take`] took, because it was not used.
     pub fn put_back(&self, key: &K) {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(full_at_us) = buckets.get_mut(key) {
+        if let Some(full_at_us) = self.buckets().full_at_us.get_mut(key) {
             *full_at_us = full_at_us.saturating_sub(self.rate.interval_us());
         }
     }
+
+    fn buckets(&self) -> MutexGuard<'_, Buckets<K>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Forgets full buckets; when none is full, any one: who fills the table with new keys gains one
-/// bucket, not the table's memory.
-fn make_room<K: Eq + Hash + Clone>(buckets: &mut HashMap<K, u64>, now_us: u64) {
-    buckets.retain(|_, full_at_us| *full_at_us > now_us);
-    if buckets.len() >= MAX_KEYS
-        && let Some(any) = buckets.keys().next().cloned()
-    {
-        buckets.remove(&any);
+impl<K: Eq + Hash + Clone> Buckets<K> {
+    /// Makes room for one more key: forgets full buckets, which costs a walk over all and so is
+    /// done once a second; else any one bucket. Who fills the table with new keys gains one
+    /// bucket, not the table's memory.
+    fn make_room(&mut self, now_us: u64) {
+        const SWEEP_US: u64 = 1_000_000;
+        if self.full_at_us.len() < MAX_KEYS {
+            return;
+        }
+        if now_us >= self.swept_at_us + SWEEP_US {
+            self.swept_at_us = now_us;
+            self.full_at_us.retain(|_, full_at_us| *full_at_us > now_us);
+        }
+        if self.full_at_us.len() >= MAX_KEYS
+            && let Some(any) = self.full_at_us.keys().next().cloned()
+        {
+            self.full_at_us.remove(&any);
+        }
     }
 }
 
@@ -183,6 +206,97 @@ impl Rates {
             invites: RateLimiter::new(limits.invites),
             pages: RateLimiter::new(limits.pages),
             reads: RateLimiter::new(limits.reads),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn limiter(rate: &str) -> RateLimiter<u32> {
+        RateLimiter::new(rate.parse().unwrap())
+    }
+
+    fn wait_ms(limiter: &RateLimiter<u32>, now: Timestamp) -> Option<u64> {
+        let taken = limiter.take(1, now);
+        taken.err().map(|error| error.retry_after_ms.unwrap())
+    }
+
+    #[test]
+    fn a_full_bucket_gives_its_count_and_then_says_when_to_come_back() {
+        let limiter = limiter("3/3s");
+        for _ in 0..3 {
+            assert_eq!(wait_ms(&limiter, NOW), None);
+        }
+        assert_eq!(wait_ms(&limiter, NOW), Some(1_000));
+        assert_eq!(wait_ms(&limiter, NOW.plus_ms(999)), Some(1));
+        assert_eq!(wait_ms(&limiter, NOW.plus_ms(1_000)), None);
+        assert_eq!(wait_ms(&limiter, NOW.plus_ms(1_000)), Some(1_000));
+    }
+
+    #[test]
+    fn a_refusal_takes_nothing() {
+        let limiter = limiter("1/1s");
+        assert_eq!(wait_ms(&limiter, NOW), None);
+        for _ in 0..100 {
+            assert_eq!(wait_ms(&limiter, NOW), Some(1_000));
+        }
+        assert_eq!(wait_ms(&limiter, NOW.plus_ms(1_000)), None);
+    }
+
+    #[test]
+    fn each_key_has_its_own_bucket() {
+        let limiter = limiter("1/1h");
+        assert!(limiter.take(1, NOW).is_ok());
+        assert!(limiter.take(2, NOW).is_ok());
+        assert!(limiter.take(1, NOW).is_err());
+    }
+
+    #[test]
+    fn what_was_put_back_can_be_taken_again() {
+        let limiter = limiter("1/1h");
+        limiter.take(1, NOW).unwrap();
+        limiter.put_back(&1);
+        assert_eq!(wait_ms(&limiter, NOW), None);
+        assert!(wait_ms(&limiter, NOW).is_some());
+    }
+
+    #[test]
+    fn a_flood_of_keys_costs_bounded_memory() {
+        let limiter = limiter("1/1h");
+        for key in 0..u32::try_from(MAX_KEYS + 10).unwrap() {
+            limiter.take(key, NOW).unwrap();
+        }
+        assert!(limiter.buckets().full_at_us.len() <= MAX_KEYS);
+        limiter.take(u32::MAX, NOW.plus_ms(3_600_000)).unwrap();
+        assert_eq!(
+            limiter.buckets().full_at_us.len(),
+            1,
+            "full buckets are forgotten"
+        );
+    }
+
+    #[test]
+    fn one_subscriber_of_ipv6_is_one_address() {
+        let key = |text: &str| AddressKey::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+    }
+
+    #[test]
+    fn a_rate_is_written_as_it_is_read() {
+        for text in ["5/5s", "20/1m", "100/1h", "3/250ms"] {
+            assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
+        }
+        for wrong in [
+            "", "5", "5/", "/5s", "0/1s", "5/0s", "5/1d", "x/1s", "5/99999h", "5/-1s",
+        ] {
+            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
         }
     }
 }

@@ -95,9 +95,8 @@ impl AppState {
 
     /// A new message's id, which sorts by time.
     pub fn new_message_id(&self) -> MessageId {
-        let now = self.now();
-        let sub_ms = u32::try_from(now.0 % 1_000).expect("a remainder of 1,000 fits") * 1_000_000;
-        let at = uuid::Timestamp::from_unix(uuid::NoContext, now.0 / 1_000, sub_ms);
-        MessageId::from_uuid(Uuid::new_v7(at))
+        let random = rand::random();
+        let id = uuid::Builder::from_unix_timestamp_millis(self.now().0, &random);
+        MessageId::from_uuid(id.into_uuid())
     }
 }

@@ -5,12 +5,13 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
+use crate::failure::Failure;
 
 /// Starts logging; once per process.
 ///
 /// # Errors
 /// For a filter that cannot be read.
-pub fn init(config: &Config) -> anyhow::Result<()> {
+pub fn init(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log)?;
     let to_a_person = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt()

@@ -4,7 +4,7 @@ use chat_store::{NewAccount, UpgradeGuest, UserRecord};
 use chat_types::account::{ChangePassword, Me, Register, SignIn, SignedIn};
 use chat_types::limits::NICKNAME_MAX_CHARS;
 use chat_types::problem::ErrorCode;
-use chat_types::text::{Nickname, Password, TextReason, Username};
+use chat_types::text::{Nickname, Password, Username};
 
 use super::{Caller, names, session};
 use crate::error::ApiError;
@@ -50,22 +50,13 @@ fn parse(request: &Register) -> Result<Registration, ApiError> {
     })
 }
 
-/// A new password, which must be more than the username with a few characters around it.
 fn parse_new_password(
     text: &str,
     username: &Username,
     field: &'static str,
 ) -> Result<Password, ApiError> {
-    const OWN_CHARS: usize = 8;
-    let password = Password::parse(text).map_err(|reason| ApiError::invalid(field, reason))?;
-    let without_name = password
-        .reveal()
-        .to_lowercase()
-        .replace(username.as_str(), "");
-    if without_name.chars().count() < OWN_CHARS {
-        return Err(ApiError::invalid(field, TextReason::Guessable));
-    }
-    Ok(password)
+    let password = Password::parse_for(text, username.as_str());
+    password.map_err(|reason| ApiError::invalid(field, reason))
 }
 
 async fn create(
@@ -146,7 +137,7 @@ pub(super) async fn sign_in(
     let (user, hash) = credentials
         .map(|found| (found.user, found.password_hash))
         .unzip();
-    let password = Password::parse(&request.password).ok();
+    let password = Password::parse_attempt(&request.password).ok();
     let verified = state.passwords.verify(password, hash).await?;
     match user.filter(|_| verified) {
         Some(user) => session::begin(state, client, &user).await,
@@ -186,7 +177,7 @@ pub(super) async fn change_password(
     let new = parse_new_password(&request.new, &username, "new")?;
     limit_guesses(state, client, Some(&username))?;
     let hash = state.store.password_hash(caller.user.id).await?;
-    let current = Password::parse(&request.current).ok();
+    let current = Password::parse_attempt(&request.current).ok();
     if !state.passwords.verify(current, hash).await? {
         return Err(
             ApiError::new(ErrorCode::BadCredentials).detail("the current password is wrong")

@@ -28,9 +28,11 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// A pool as wide as the machine.
-    pub fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    /// A pool that hashes so many passwords at once.
+    ///
+    /// # Panics
+    /// When there is no memory for one hash.
+    pub fn with_width(cores: usize) -> Self {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("constants are valid");
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobodys_hash = hash_now(&argon2, &super::token::random_token())

@@ -9,6 +9,7 @@ use crate::{listener, realtime, shutdown};
 
 /// The times and limits of connections.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_field_names, reason = "a field is named as its option")]
 pub struct Sockets {
     /// Connections at once, of sockets and of HTTP. Keep it below the limit of open files.
     #[arg(

@@ -30,10 +30,8 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
         (Some(value), None) => {
             let value = value.to_str().map_err(|_| refused())?;
             let (scheme, token) = value.split_once(' ').ok_or_else(refused)?;
-            match scheme.eq_ignore_ascii_case("bearer") {
-                true => Ok(Some(token.trim())),
-                false => Err(refused()),
-            }
+            let bearer = scheme.eq_ignore_ascii_case("bearer");
+            bearer.then(|| Some(token.trim())).ok_or_else(refused)
         }
         (Some(_), Some(_)) => Err(refused()),
     }

@@ -1,5 +1,6 @@
 //! The service from outside: a real server on a free port, real clients.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 #![expect(
     unreachable_pub,
     reason = "a test binary exports nothing; `pub` marks what tests may use"

@@ -167,18 +167,18 @@ async fn a_private_or_direct_room_looks_missing_to_everybody_else() {
 #[tokio::test]
 async fn a_direct_room_is_the_same_from_both_sides() {
     let app = TestApp::start().await;
-    let (mina, minsu) = (app.account("mina").await, app.account("minsu").await);
+    let (hana, minsu) = (app.account("hana").await, app.account("minsu").await);
     let open = async |from: &Person, to: &Person| {
         from.call::<OpenDirectRoom>(&[], OpenDirect { user: to.user().id })
             .await
     };
-    let mine = open(&mina, &minsu).await.unwrap();
-    let theirs = open(&minsu, &mina).await.unwrap();
+    let mine = open(&hana, &minsu).await.unwrap();
+    let theirs = open(&minsu, &hana).await.unwrap();
     assert_eq!(mine.room.id, theirs.room.id);
     assert_eq!(mine.peer.as_ref(), Some(minsu.user()));
-    assert_eq!(theirs.peer.as_ref(), Some(mina.user()));
+    assert_eq!(theirs.peer.as_ref(), Some(hana.user()));
     assert_eq!(
-        open(&mina, &mina).await.unwrap_err().code(),
+        open(&hana, &hana).await.unwrap_err().code(),
         ErrorCode::Invalid
     );
 }

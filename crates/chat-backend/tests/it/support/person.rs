@@ -118,10 +118,10 @@ impl Person {
         if let Some(login) = &self.login {
             request = request.bearer_auth(&login.tokens.access_token);
         }
-        match TypeId::of::<E::Body>() == TypeId::of::<Empty>() {
-            true => request,
-            false => request.json(&body),
+        if TypeId::of::<E::Body>() == TypeId::of::<Empty>() {
+            return request;
         }
+        request.json(&body)
     }
 
     pub async fn room(&self, kind: RoomKind, name: &str) -> RoomId {
@@ -172,13 +172,12 @@ impl Person {
 }
 
 fn filled(path: &str, ids: &[Id<'_>]) -> String {
-    let mut ids = ids.iter();
-    let parts = path.split('/').map(|part| match part.starts_with('{') {
-        true => ids
-            .next()
-            .expect("an id for each part of the path")
-            .to_string(),
-        false => part.to_owned(),
+    let mut ids = ids.iter().map(ToString::to_string);
+    let parts = path.split('/').map(|part| {
+        let id = part
+            .starts_with('{')
+            .then(|| ids.next().expect("an id for each part"));
+        id.unwrap_or_else(|| part.to_owned())
     });
     parts.collect::<Vec<_>>().join("/")
 }
