@@ -1,8 +1,8 @@
 //! Fan-out: how committed changes reach everybody who reads a room, and how sockets live.
 //!
 //! [`Hub`] is what the rest of the service talks to. A change enters by [`Hub::publish`], is encoded
-//! once into the room's [`ring`], and each [`connection`] takes it from there at its own pace. What a
-//! command does is decided by [`dispatch`]; this module moves frames and knows no rule of rooms.
+//! once into the room's `ring`, and each `connection` takes it from there at its own pace. What a
+//! command does is decided by `dispatch`; this module moves frames and knows no rule of rooms.
 
 mod broker;
 pub mod codec;
