@@ -47,7 +47,6 @@ pub fn RoomHead(
             <button
                 class="icon-button icon-button--labelled"
                 type="button"
-                aria-label=here
                 title=here
                 aria-expanded=move || people.get().to_string()
                 data-testid=test_ids::WHO
@@ -55,6 +54,7 @@ pub fn RoomHead(
             >
                 <Icon name=IconName::Users/>
                 <span aria-hidden="true">{move || count.get()}</span>
+                <span class="visually-hidden">{here}</span>
             </button>
             {compact.then(|| view! {
                 <a
