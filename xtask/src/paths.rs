@@ -17,9 +17,9 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
-/// The built client. It does not move with `CARGO_TARGET_DIR`: the front end's server looks here.
+/// The built client.
 pub(crate) fn site() -> PathBuf {
-    root().join("target/site")
+    target().join("site")
 }
 
 /// A binary of the development profile.
