@@ -278,7 +278,11 @@ impl RoomModel {
         let Some((Some(held), more)) = self.look(|room| (held(room), room.more_before())) else {
             return;
         };
-        if let Some(window) = self.window.get_value().earlier(held) {
+        let window = self.window.get_value();
+        if self.following.get_untracked() && !window.has_room(held) {
+            return;
+        }
+        if let Some(window) = window.earlier(held) {
             self.window.set_value(window);
             self.refresh();
         } else if more && self.history.get_untracked() == HistoryState::Idle {
@@ -491,11 +495,13 @@ impl RoomModel {
 
     /// Reads everything that is shown anew; only what differs is set.
     pub fn refresh(self) {
-        if !self.following.get_untracked()
-            && let Some(Some(held)) = self.look(held)
-        {
-            self.window
-                .update_value(|window| *window = window.hold(held));
+        if let Some(Some(held)) = self.look(held) {
+            let window = self.window.get_value();
+            if !self.following.get_untracked() {
+                self.window.set_value(window.hold(held));
+            } else if !window.reaches_end(held) {
+                self.window.set_value(Window::LATEST);
+            }
         }
         let Some(seen) = self.look(|room| self.see(room)) else {
             return;

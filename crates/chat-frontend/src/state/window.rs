@@ -31,9 +31,13 @@ impl Window {
         last: None,
     };
 
-    /// The numbers that are shown of those that are held.
+    /// The numbers that are shown of those that are held. A window whose first row is held stops
+    /// growing at its limit instead of sliding away from it.
     pub fn shown(self, held: Span) -> Span {
-        let last = self.last.unwrap_or(held.last).clamp(held.first, held.last);
+        let limit = self
+            .first
+            .map_or(held.last, |first| first.max(held.first) + MAX_ROWS - 1);
+        let last = self.last.unwrap_or(limit).clamp(held.first, held.last);
         let end = last.saturating_sub(END_ROWS - 1);
         let first = self.first.unwrap_or(end).clamp(held.first, last);
         Span {
@@ -50,17 +54,16 @@ impl Window {
     /// The reader left the end: what they look at stays, and the page stops growing at its limit.
     #[must_use]
     pub fn hold(self, held: Span) -> Self {
-        let Span { first, .. } = self.shown(held);
-        let full = first + MAX_ROWS - 1;
-        let last = if self.last.is_none() && held.last <= full {
-            None
-        } else {
-            Some(self.last.unwrap_or(full))
-        };
         Self {
-            first: Some(first),
-            last,
+            first: Some(self.shown(held).first),
+            last: self.last,
         }
+    }
+
+    /// Whether there is room for earlier messages without dropping the newest.
+    pub fn has_room(self, held: Span) -> bool {
+        let Span { first, last } = self.shown(held);
+        last - first + 1 + STEP <= MAX_ROWS
     }
 
     /// Shows earlier messages and drops rows at the other side. `None` when all that are held are
@@ -125,6 +128,7 @@ mod tests {
     fn a_reader_who_left_the_end_keeps_their_rows() {
         let window = Window::LATEST.hold(held(1, 1_000));
         assert_eq!(window.shown(held(1, 1_050)).first, 901);
+        assert_eq!(window.shown(held(1, 1_500)), held(901, 1_100));
         let later = window.hold(held(1, 1_500));
         assert_eq!(later.shown(held(1, 1_500)), held(901, 1_100));
     }

@@ -48,8 +48,11 @@ pub fn MessageRow(
                 <div class="message__line">
                     <div class="message__bubble">
                         <Quote row/>
-                        <div class="message__body" data-testid=test_ids::BODY>
-                            <BodyText row/>
+                        <div class="message__body">
+                            <span data-testid=test_ids::BODY>
+                                <BodyText row/>
+                            </span>
+                            <EditedMark row/>
                         </div>
                     </div>
                     <span class="message__aside">
@@ -173,15 +176,24 @@ fn Quote(row: RwSignal<RowData>) -> impl IntoView {
 #[component]
 fn BodyText(row: RwSignal<RowData>) -> impl IntoView {
     let body = Memo::new(move |_| row.with(|row| row.body.clone()));
+    move || match body.get() {
+        Body::Text(text) => view! { <MessageText text/> }.into_any(),
+        Body::Deleted {
+            by_moderator: false,
+        } => view! { <em>{tr(Key::DeletedMessage)}</em> }.into_any(),
+        Body::Deleted { by_moderator: true } => {
+            view! { <em>{tr(Key::DeletedByModerator)}</em> }.into_any()
+        }
+        Body::Unknown => view! { <em>{tr(Key::UnknownContent)}</em> }.into_any(),
+    }
+}
+
+#[component]
+fn EditedMark(row: RwSignal<RowData>) -> impl IntoView {
     let edited = Memo::new(move |_| row.with(|row| row.edited && row.text().is_some()));
-    view! {
-        {move || match body.get() {
-            Body::Text(text) => view! { <MessageText text/> }.into_any(),
-            Body::Deleted { by_moderator: false } => view! { <em>{tr(Key::DeletedMessage)}</em> }.into_any(),
-            Body::Deleted { by_moderator: true } => view! { <em>{tr(Key::DeletedByModerator)}</em> }.into_any(),
-            Body::Unknown => view! { <em>{tr(Key::UnknownContent)}</em> }.into_any(),
-        }}
-        {move || edited.get().then(|| view! { <span class="message__edited">{tr(Key::Edited)}</span> })}
+    move || {
+        let mark = || view! { <span class="message__edited">{tr(Key::Edited)}</span> };
+        edited.get().then(mark)
     }
 }
 

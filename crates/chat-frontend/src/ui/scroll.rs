@@ -17,8 +17,10 @@ use crate::test_ids;
 
 /// Closer to the end than this many pixels, the reader follows it.
 const FOLLOW_PX: i32 = 100;
-/// The divider goes when the end was seen for this long.
-const SEEN: Duration = Duration::from_secs(2);
+/// The divider goes when the end was seen for this long: long enough to find it.
+const SEEN: Duration = Duration::from_secs(5);
+/// A row that was jumped to stands out for this long.
+const FLASH: Duration = Duration::from_secs(2);
 
 /// The first row that is seen, and how far its top is below that of the view.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,9 +73,13 @@ impl ScrollKeeper {
         }
     }
 
-    /// Restores the place before the next paint, after the page has changed.
+    /// Restores the place at once, and again before the next paint, when everything has its size.
     pub(crate) fn settle(self) {
-        if self.settling.try_get_value() != Some(false) {
+        if self.settling.try_get_value().is_none() {
+            return;
+        }
+        self.restore();
+        if self.settling.get_value() {
             return;
         }
         self.settling.set_value(true);
@@ -123,6 +129,7 @@ impl ScrollKeeper {
                 log,
                 offset(log, &divider) - f64::from(log.client_height()) / 4.0,
             );
+            self.anchor.set_value(first_seen(log));
         }
     }
 
@@ -209,7 +216,7 @@ impl ScrollKeeper {
             let _ = row.class_list().add_1("message--flash");
             set_timeout(
                 move || drop(row.class_list().remove_1("message--flash")),
-                SEEN,
+                FLASH,
             );
             self.model.target.try_set(None);
         });
