@@ -12,8 +12,10 @@ use crate::paths;
 use crate::run::{self, Sides};
 use crate::stage::Stages;
 
-/// The most that the first view of a room may cost, in bytes.
+/// The most that the first view of a room is meant to cost, in bytes.
 const ROOM_BUDGET: usize = 350_000;
+/// What it must not exceed until the budget is met: lower it with every gain, never raise it.
+const ROOM_CEILING: usize = 420_000;
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A room that need not exist: the shell is the same for every room.
@@ -25,11 +27,23 @@ const EMBED: &str = "/embed/demo/size";
 pub(crate) fn size() -> anyhow::Result<()> {
     let stages = Stages::begin();
     run::build(&stages)?;
-    measure(&stages)
+    keep_below("budget", ROOM_BUDGET, measure(&stages)?)
 }
 
-/// Measures what is built.
-pub(crate) fn measure(stages: &Stages) -> anyhow::Result<()> {
+/// Refuses growth of what is built; says how far the budget is.
+pub(crate) fn check(stages: &Stages) -> anyhow::Result<()> {
+    let room = measure(stages)?;
+    if room > ROOM_BUDGET {
+        println!(
+            "NOT MET: the budget of a room is {ROOM_BUDGET}, {} are too many",
+            room - ROOM_BUDGET
+        );
+    }
+    keep_below("ceiling", ROOM_CEILING, room)
+}
+
+/// Measures what is built, prints it, and returns the cost of a room.
+fn measure(stages: &Stages) -> anyhow::Result<usize> {
     let options = run::Options::on_free_ports(paths::target().join("size-data"))?;
     let _sides = Sides::start(stages, &options)?;
     let manifest = std::fs::read(paths::site().join("manifest.json"))
@@ -41,16 +55,17 @@ pub(crate) fn measure(stages: &Stages) -> anyhow::Result<()> {
     );
     let room = first_view(options.web(), "room", ROOM, &manifest, "app")?;
     first_view(options.web(), "embed", EMBED, &manifest, "embed")?;
-    if room > ROOM_BUDGET {
+    Ok(room)
+}
+
+fn keep_below(name: &str, limit: usize, room: usize) -> anyhow::Result<()> {
+    if room > limit {
         bail!(
-            "the first view of a room costs {room} bytes, {} more than the budget of {ROOM_BUDGET}",
-            room - ROOM_BUDGET
+            "the first view of a room costs {room} bytes, {} more than the {name} of {limit}",
+            room - limit
         );
     }
-    println!(
-        "the budget of a room is {ROOM_BUDGET}; {} are left",
-        ROOM_BUDGET - room
-    );
+    println!("the {name} of a room is {limit}; {} are left", limit - room);
     Ok(())
 }
 

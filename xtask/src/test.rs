@@ -202,7 +202,7 @@ fn unit(filter: Option<&str>) -> anyhow::Result<()> {
 fn client_and_size(stages: &Stages) -> anyhow::Result<()> {
     build_everything()?;
     site::build(&site::Options::default())?;
-    size::measure(stages)
+    size::check(stages)
 }
 
 fn browser_tests(filter: Option<&str>) -> anyhow::Result<()> {
