@@ -16,6 +16,8 @@ use crate::ui::notice::in_words;
 struct Joining {
     session: Session,
     name: RwSignal<String>,
+    /// The visitor has been in the field: it is theirs from then on.
+    touched: RwSignal<bool>,
     error: RwSignal<Option<ApiError>>,
     pending: RwSignal<bool>,
 }
@@ -25,17 +27,20 @@ impl Joining {
         Self {
             session: use_session(),
             name: RwSignal::new(String::new()),
+            touched: RwSignal::new(false),
             error: RwSignal::new(None),
             pending: RwSignal::new(false),
         }
     }
 
-    /// Offers a name, unless the visitor has typed one meanwhile.
+    /// Offers a name, unless the visitor is typing one: nothing is put into a field that somebody,
+    /// perhaps in the middle of a syllable, writes in.
     async fn offer(self) {
         if let Ok(offered) = self.session.offer_name().await {
             // Gone with its page: nobody needs a name there any more.
+            let free = self.touched.try_get_untracked() == Some(false);
             let _ = self.name.try_update(|name| {
-                if name.is_empty() {
+                if free && name.is_empty() {
                     *name = offered;
                 }
             });
@@ -148,6 +153,7 @@ fn NameInput(
                 spellcheck="false"
                 aria-label=tr(Key::Nickname)
                 aria-invalid=move || joining.error.with(Option::is_some).then_some("true")
+                on:focus=move |_| joining.touched.set(true)
                 bind:value=joining.name
             />
             <button
