@@ -38,11 +38,19 @@
       emit('down');
     }, 15000);
   };
+  const tell = (name, value) => frame && frame.contentWindow.postMessage({ sarangbang: name, value }, base.origin);
   const hear = ({ source, origin, data }) => {
     if (!frame || source !== frame.contentWindow || origin !== base.origin || !data || !data.sarangbang) return;
     if (data.sarangbang === 'ready') {
       clearTimeout(patience);
       show(true);
+    }
+    // Where the browser blocks the frame's storage, this page keeps what the frame gives it.
+    try {
+      if (data.sarangbang === 'keep') return localStorage.setItem('sarangbang', data.value);
+      if (data.sarangbang === 'load') return tell('kept', localStorage.getItem('sarangbang') || '{}');
+    } catch {
+      return;
     }
     emit(data.sarangbang, data.value);
   };
@@ -63,7 +71,7 @@
   window.Sarangbang = {
     open,
     close: () => show(false),
-    theme: (value) => frame && frame.contentWindow.postMessage({ sarangbang: 'theme', value }, base.origin),
+    theme: (value) => tell('theme', value),
     on: (name, listen) => (listeners[name] ||= []).push(listen),
     destroy() {
       near.disconnect();

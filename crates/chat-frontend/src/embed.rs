@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use wasm_bindgen::JsValue;
 
 use crate::api::http::ApiError;
-use crate::api::{document, host};
+use crate::api::{document, host, storage};
 use crate::i18n::{Key, text, tr, use_lang};
 use crate::state::connection::provide_connection;
 use crate::state::look::{Theme, provide_lang};
@@ -43,8 +43,10 @@ pub fn Embed() -> impl IntoView {
             let theme = Theme::from_name(&theme);
             document::set_attribute("data-theme", (theme != Theme::Auto).then(|| theme.name()));
         });
-        session.restore();
-        connection.start(session, "embed");
+        storage::when_ready(move || {
+            session.restore();
+            connection.start(session, "embed");
+        });
         open();
     });
     view! {

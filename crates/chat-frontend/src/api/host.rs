@@ -12,6 +12,11 @@ use web_sys::MessageEvent;
 const NAME: &str = "sarangbang";
 const VALUE: &str = "value";
 
+/// Whether the embed was put into its page by the loader, so that there is somebody to talk to.
+pub fn is_named() -> bool {
+    named_origin().is_some()
+}
+
 /// Tells the host something. A bare frame, without the loader, has nobody to tell.
 pub fn tell(name: &str, value: &JsValue) {
     let (Some(origin), Ok(Some(parent))) = (named_origin(), window().parent()) else {
