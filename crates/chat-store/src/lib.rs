@@ -9,7 +9,7 @@
 //! - Ids, instants and secrets' hashes are arguments: a store never asks a clock or a random source.
 //! - Rights are the caller's business; the store enforces what must hold of the data.
 //!
-//! The suite in [`conformance`] is the specification in executable form: every store runs it.
+//! The suite in `conformance` (a feature) is the specification in executable form: every store runs it.
 
 #![warn(missing_docs)]
 
