@@ -11,6 +11,7 @@ use std::str::FromStr;
 use chat_types::id::SiteKey;
 use chat_types::limits;
 use chat_types::room::Site;
+use chat_types::text::RoomName;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
@@ -87,6 +88,10 @@ pub struct Config {
     /// `blog=https://blog.example.com https://www.example.com;demo=*`.
     #[arg(long, env = "CHAT_SITES", value_delimiter = ';', value_parser = parse_site)]
     pub sites: Vec<Site>,
+    /// The public room that a new installation begins with, so that who comes first finds a place to
+    /// talk; empty: none. It is made once: renamed or archived, it does not come back.
+    #[arg(long, env = "CHAT_FIRST_ROOM", default_value = "사랑방 Lounge", value_parser = parse_first_room)]
+    pub first_room: FirstRoom,
     /// How many reverse proxies in front of the service append to `X-Forwarded-For`; 0 ignores the
     /// header.
     #[arg(long, env = "CHAT_TRUSTED_PROXIES", default_value_t = 0)]
@@ -283,6 +288,19 @@ fn parse_site(text: &str) -> Result<Site, String> {
         return Err(format!("site `{key}` has no origin; use * for any"));
     }
     Ok(Site { key, origins })
+}
+
+/// The name of the room that a new installation begins with, if it begins with one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRoom(pub Option<RoomName>);
+
+fn parse_first_room(text: &str) -> Result<FirstRoom, String> {
+    if text.is_empty() {
+        return Ok(FirstRoom(None));
+    }
+    let name = RoomName::parse(text);
+    name.map(|name| FirstRoom(Some(name)))
+        .map_err(|reason| format!("`{text}` cannot name a room: {reason}"))
 }
 
 /// The least length of a key that signs tokens (RFC 7518, section 3.2).

@@ -63,10 +63,11 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the service together over a store, and makes the configured sites known to it.
+    /// Puts the service together over a store, and makes the configured sites known to it
+    /// and its first room.
     ///
     /// # Errors
-    /// When the store cannot take the sites.
+    /// When the store cannot take the sites or the room.
     ///
     /// # Panics
     /// Without a secret key: [`Config::validate`] comes first.
@@ -106,6 +107,7 @@ impl App {
             clock,
             config,
         });
+        rooms::open_first(&state).await?;
         let public = middleware::wrap(public_routes(), &state).with_state(state.clone());
         let admin = health::routes().with_state(state.clone());
         Ok(Self {

@@ -30,6 +30,8 @@ const ROOM_OF_PAGE: &str = "SELECT id FROM rooms WHERE site = ?1 AND page = ?2";
 
 const ROOM_OF_TWO: &str = "SELECT id FROM rooms WHERE direct_low = ?1 AND direct_high = ?2";
 
+const ANY_ROOM_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM rooms)";
+
 const SITE_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sites WHERE key = ?1)";
 
 const NEXT_SEQ: &str = "UPDATE rooms SET head = head + 1 WHERE id = ?1 RETURNING head";
@@ -169,6 +171,11 @@ fn peer(
 impl Rooms for SqliteStore {
     async fn create_room(&self, room: NewRoom, owner: UserId) -> Result<RoomRecord> {
         self.write(move |connection| Box::pin(create_room(connection, room, owner)))
+            .await
+    }
+
+    async fn open_first(&self, room: NewRoom) -> Result<Option<RoomRecord>> {
+        self.write(move |connection| Box::pin(open_first(connection, room)))
             .await
     }
 
@@ -350,6 +357,20 @@ async fn create_room(
     insert(connection, room.kind, &room, Belongs::default()).await?;
     memberships::add(connection, room.id, owner, Role::Owner, room.at).await?;
     require(connection, room.id).await?.record()
+}
+
+async fn open_first(
+    connection: &mut SqliteConnection,
+    room: NewRoom,
+) -> error::Result<Option<RoomRecord>> {
+    let any: bool = sqlx::query_scalar(ANY_ROOM_EXISTS)
+        .fetch_one(&mut *connection)
+        .await?;
+    if any {
+        return Ok(None);
+    }
+    insert(connection, RoomKind::Public, &room, Belongs::default()).await?;
+    require(connection, room.id).await?.record().map(Some)
 }
 
 async fn room_of_page(

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chat_store::NewRoom;
+use chat_store::{NewRoom, StoreError};
 use chat_types::id::{Epoch, PageKey, UserId};
 use chat_types::limits::ROOM_NAME_CHARS;
 use chat_types::room::{CreateRoom, OpenDirect, OpenPage, RoomKind, RoomSummary};
@@ -34,6 +34,19 @@ pub(super) async fn create(
     let summary = summary(state, Some(caller.user.id), record.room.id).await?;
     state.hub.room_added(caller.user.id, &summary);
     Ok(summary)
+}
+
+/// Makes the room that a new installation begins with, if the configuration names one and this is
+/// the first start.
+///
+/// # Errors
+/// When the store cannot take it.
+pub async fn open_first(state: &AppState) -> Result<(), StoreError> {
+    if let Some(name) = &state.config.first_room.0 {
+        let room = new_room(state, RoomKind::Public, Some(name.clone()), None);
+        state.store.open_first(room).await?;
+    }
+    Ok(())
 }
 
 /// The room of a page of a site, made by its first visit.

@@ -12,6 +12,7 @@ use chat_types::problem::ErrorCode;
 use chat_types::room::{RoomSummary, UpdateRoom};
 use chat_types::text::{RoomName, Topic};
 
+pub use self::create::open_first;
 use self::permissions::{Act, Standing, allowed};
 use crate::auth::Caller;
 use crate::error::ApiError;

@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use chat_backend::config::{Cli, Origin, unknown_variables};
+use chat_types::limits::ROOM_NAME_CHARS;
 use clap::Parser;
 
 const KEY: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -187,4 +188,15 @@ fn sites_are_read_with_their_origins() {
     for wrong in ["blog", "blog=", "Blog=*", "blog=a.example"] {
         assert!(sites(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn the_first_room_has_a_name_or_there_is_none() {
+    let first = |text: &str| {
+        Cli::try_parse_from(["chat-backend", "--first-room", text]).map(|cli| cli.config.first_room)
+    };
+    assert_eq!(first("Lounge").unwrap().0.unwrap().as_str(), "Lounge");
+    assert_eq!(first("").unwrap().0, None);
+    assert!(first(&"x".repeat(ROOM_NAME_CHARS)).is_ok());
+    assert!(first(&"x".repeat(ROOM_NAME_CHARS + 1)).is_err());
 }

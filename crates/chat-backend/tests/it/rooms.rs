@@ -96,6 +96,27 @@ async fn a_page_room_is_named_by_the_title_and_needs_a_known_site() {
 }
 
 #[tokio::test]
+async fn a_new_installation_begins_with_one_room_where_anybody_talks() {
+    let app = TestApp::start_with(&[("--first-room", "Lounge")]).await;
+    chat_backend::rooms::open_first(&app.state).await.unwrap();
+    let listed = app
+        .visitor()
+        .request::<ListPublicRooms>(&[], ListQuery::default(), Empty {})
+        .await
+        .unwrap()
+        .rooms;
+    let [lounge] = listed.as_slice() else {
+        panic!("{} rooms", listed.len());
+    };
+    assert_eq!(lounge.room.name, "Lounge");
+    let mina = app.guest("mina").await;
+    mina.call::<JoinRoom>(&[&lounge.room.id], Empty {})
+        .await
+        .unwrap();
+    mina.send(lounge.room.id, "first!").await.unwrap();
+}
+
+#[tokio::test]
 async fn public_and_page_rooms_are_read_without_joining() {
     let app = TestApp::start().await;
     let mina = app.guest("mina").await;

@@ -90,6 +90,8 @@ macro_rules! conformance_suite {
             sites: a_site_is_stored_and_its_origins_replaced
             rooms: a_room_begins_with_its_owner_as_the_first_change
             rooms: a_room_needs_an_owner_and_an_id_of_its_own
+            rooms: the_first_room_is_made_once_and_only_in_an_empty_store
+            rooms: an_archived_first_room_is_not_made_again
             rooms: each_page_has_one_room_of_its_own
             rooms: pages_never_share_messages
             rooms: first_visits_at_once_make_one_room

@@ -50,6 +50,43 @@ pub async fn a_room_needs_an_owner_and_an_id_of_its_own(store: Shared) {
     refused(store.create_room(same, mina).await, Conflict::IdExists);
 }
 
+pub async fn the_first_room_is_made_once_and_only_in_an_empty_store(store: Shared) {
+    let starts = at_once(20, |_| {
+        let store = store.clone();
+        async move {
+            let new = new_room(RoomKind::Public, "Hall");
+            store.open_first(new).await.unwrap()
+        }
+    });
+    let made: Vec<_> = starts.await.into_iter().flatten().collect();
+    let [hall] = made.as_slice() else {
+        panic!("{} first rooms", made.len());
+    };
+    assert_eq!(hall.room.kind, RoomKind::Public);
+    assert_eq!((hall.head, hall.members_count), (Seq(0), 0));
+    let public = store.public_rooms(None, None, 10).await.unwrap();
+    assert_eq!(public.rooms.len(), 1);
+    let mina = account(&store, "mina").await;
+    join(&store, hall.room.id, mina, Role::Member).await;
+    send(&store, hall.room.id, mina, "hello").await;
+    assert_eq!(record(&store, hall.room.id).await.last_number, Number(1));
+}
+
+pub async fn an_archived_first_room_is_not_made_again(store: Shared) {
+    let hall = new_room(RoomKind::Public, "Hall");
+    let made = store.open_first(hall).await.unwrap().unwrap();
+    let archive = RoomUpdate {
+        archived: Some(true),
+        ..RoomUpdate::default()
+    };
+    store
+        .update_room(made.room.id, archive, at(1))
+        .await
+        .unwrap();
+    let again = store.open_first(new_room(RoomKind::Public, "Hall")).await;
+    assert_eq!(again.unwrap(), None);
+}
+
 pub async fn each_page_has_one_room_of_its_own(store: Shared) {
     let (blog, shop) = (site(&store, "blog").await, site(&store, "shop").await);
     let visit = async |site, page| {

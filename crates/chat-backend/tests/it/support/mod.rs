@@ -27,7 +27,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const ORIGIN: &str = "http://127.0.0.1:3000";
 
 /// Rates that no test reaches by accident; a test about a rate sets its own.
-const ARGUMENTS: [(&str, &str); 16] = [
+const ARGUMENTS: [(&str, &str); 17] = [
     ("--secret-key", "0123456789abcdefghijklmnopqrstuvwxyz"),
     ("--sites", "blog=https://blog.example.com;wiki=*"),
     ("--allowed-origins", ORIGIN),
@@ -38,6 +38,7 @@ const ARGUMENTS: [(&str, &str); 16] = [
     ("--limit-sign-ins-of-address", "100000/1s"),
     ("--limit-refreshes", "100000/1s"),
     ("--limit-sends", "100000/1s"),
+    ("--first-room", ""),
     ("--limit-room-sends", "100000/1s"),
     ("--limit-changes", "100000/1s"),
     ("--limit-creations", "100000/1s"),
