@@ -180,6 +180,8 @@ pub struct Failure {
     pub reason: Option<TextReason>,
     /// After how many milliseconds another attempt makes sense.
     pub retry_after_ms: Option<u64>,
+    /// The text of an edit or a message that was not taken, for its author.
+    pub body: Option<String>,
 }
 
 /// Which command failed. The row of a failed message says so itself ([`RowState`](crate::RowState)).

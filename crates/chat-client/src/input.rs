@@ -172,7 +172,8 @@ pub enum Input {
         /// In which room.
         room: RoomId,
     },
-    /// Load more history. Ignored while a load of that room is under way or where there is none.
+    /// Load more history. [`Span::Older`] and [`Span::Newer`] are ignored while a load of that room is
+    /// under way or where there is none; the other two take its place.
     LoadHistory {
         /// Of which room.
         room: RoomId,

@@ -1,8 +1,13 @@
 //! Messages that wait to be sent: bounded, in order, kept over reloads.
+//!
+//! Of a room, one is under way at a time: were the next one under way too, it could land although the
+//! one before it was refused for now, and overtake it. Little time is lost by that, since a room's
+//! rate limit lets a few a second through at most.
 
 use std::collections::BTreeMap;
 
-use chat_types::id::{ClientId, RequestId, RoomId, Seq, UserId};
+use chat_types::id::{ClientId, RoomId, Seq, UserId};
+use chat_types::limits::Limits;
 use chat_types::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +16,56 @@ use crate::row::{Pending, PendingState};
 /// The most messages that wait at once, over all rooms.
 pub(crate) const CAPACITY: usize = 100;
 
-/// A room in which the server asked to wait.
+/// Messages of a room at once, until the server has told its limit.
+const BURST: u64 = 5;
+/// In how many milliseconds so many may be sent again, until the server has told it.
+const WINDOW_MS: u64 = 5_000;
+
+/// How fast messages go to a room.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Hold {
-    pub(crate) until: Timestamp,
-    pub(crate) refusals: u32,
+struct Pace {
+    /// The server asked to wait until then.
+    until: Timestamp,
+    /// How often in a row it did.
+    refusals: u32,
+    /// When the server's bucket is full again, in microseconds, reckoned as the server does.
+    full_at_us: u64,
+}
+
+/// The server's limit of one user's messages in a room: a bucket that fills over time.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    burst: u64,
+    interval_us: u64,
+}
+
+impl Rate {
+    /// A tenth slower than told, for clocks that disagree.
+    fn of(burst: u64, window_ms: u64) -> Self {
+        let burst = burst.max(1);
+        Self {
+            burst,
+            interval_us: (window_ms.saturating_mul(1_100) / burst).max(1),
+        }
+    }
+
+    /// When the next message finds something in the bucket.
+    fn ready_at(self, pace: Pace) -> Timestamp {
+        let before_full_us = self.interval_us.saturating_mul(self.burst - 1);
+        let ready_us = pace.full_at_us.saturating_sub(before_full_us);
+        pace.until.max(Timestamp(ready_us.div_ceil(1_000)))
+    }
+
+    fn take(self, pace: &mut Pace, now: Timestamp) {
+        let now_us = now.0.saturating_mul(1_000);
+        pace.full_at_us = pace.full_at_us.max(now_us).saturating_add(self.interval_us);
+    }
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self::of(BURST, WINDOW_MS)
+    }
 }
 
 /// The queue. It belongs to one user: nobody sends what another one wrote.
@@ -23,8 +73,10 @@ pub(crate) struct Hold {
 pub(crate) struct Outbox {
     author: Option<UserId>,
     items: Vec<Pending>,
-    under_way: BTreeMap<ClientId, RequestId>,
-    holds: BTreeMap<RoomId, Hold>,
+    /// The one message of each room that waits for its answer.
+    under_way: BTreeMap<RoomId, ClientId>,
+    paces: BTreeMap<RoomId, Pace>,
+    rate: Rate,
     changed: bool,
 }
 
@@ -86,7 +138,7 @@ impl Outbox {
         self.author = None;
         self.changed = true;
         self.under_way.clear();
-        self.holds.clear();
+        self.paces.clear();
         std::mem::take(&mut self.items)
     }
 
@@ -112,9 +164,10 @@ impl Outbox {
             .items
             .iter()
             .position(|item| item.client_id == client_id)?;
-        self.under_way.remove(&client_id);
         self.changed = true;
-        Some(self.items.remove(at))
+        let removed = self.items.remove(at);
+        self.ended(removed.room, client_id);
+        Some(removed)
     }
 
     pub(crate) fn set_state(&mut self, client_id: ClientId, state: PendingState) -> bool {
@@ -159,60 +212,64 @@ impl Outbox {
         self.under_way.clear();
     }
 
-    pub(crate) fn started(&mut self, client_id: ClientId, id: RequestId) {
-        self.under_way.insert(client_id, id);
+    /// The message is under way.
+    pub(crate) fn started(&mut self, room: RoomId, client_id: ClientId, now: Timestamp) {
+        self.under_way.insert(room, client_id);
+        self.rate.take(self.paces.entry(room).or_default(), now);
     }
 
-    pub(crate) fn ended(&mut self, client_id: ClientId) {
-        self.under_way.remove(&client_id);
-    }
-
-    /// The next message to send: rooms do not wait for each other, messages of a room do. At most
-    /// `window` of a room are under way, what its rate limit lets through at once.
-    pub(crate) fn next(&self, now: Timestamp, window: usize) -> Option<&Pending> {
-        let mut under_way: BTreeMap<RoomId, usize> = BTreeMap::new();
-        for item in &self.items {
-            if self.under_way.contains_key(&item.client_id) {
-                *under_way.entry(item.room).or_default() += 1;
-            }
+    /// The message is answered, or given up: the next one of its room may go.
+    pub(crate) fn ended(&mut self, room: RoomId, client_id: ClientId) {
+        if self.under_way.get(&room).is_some_and(|id| *id == client_id) {
+            self.under_way.remove(&room);
         }
-        self.items.iter().find(|item| {
-            item.state == PendingState::Sending
-                && !self.under_way.contains_key(&item.client_id)
-                && under_way.get(&item.room).copied().unwrap_or(0) < window
-                && self.holds.get(&item.room).is_none_or(|h| h.until <= now)
+    }
+
+    /// The server's own limit.
+    pub(crate) fn obey(&mut self, limits: &Limits) {
+        self.rate = Rate::of(limits.sends_per_window.into(), limits.send_window_ms);
+    }
+
+    /// The next message to send: rooms do not wait for each other, messages of a room do.
+    pub(crate) fn next(&self, now: Timestamp) -> Option<&Pending> {
+        self.waiting().find(|item| self.pace(item.room) <= now)
+    }
+
+    /// What waits in rooms in which nothing is under way.
+    fn waiting(&self) -> impl Iterator<Item = &Pending> {
+        self.items.iter().filter(|item| {
+            item.state == PendingState::Sending && !self.under_way.contains_key(&item.room)
         })
+    }
+
+    /// When the next message to a room may go.
+    fn pace(&self, room: RoomId) -> Timestamp {
+        let pace = self.paces.get(&room).copied().unwrap_or_default();
+        self.rate.ready_at(pace)
     }
 
     /// Waits in a room before the next attempt.
     pub(crate) fn hold(&mut self, room: RoomId, until: Timestamp) {
-        let hold = self.holds.entry(room).or_default();
-        hold.until = hold.until.max(until);
-        hold.refusals = hold.refusals.saturating_add(1);
+        let pace = self.paces.entry(room).or_default();
+        pace.until = pace.until.max(until);
+        pace.refusals = pace.refusals.saturating_add(1);
     }
 
     /// How often in a row the server asked to wait in a room.
     pub(crate) fn refusals(&self, room: RoomId) -> u32 {
-        self.holds.get(&room).map_or(0, |hold| hold.refusals)
+        self.paces.get(&room).map_or(0, |pace| pace.refusals)
     }
 
     /// A message went through.
     pub(crate) fn unhold(&mut self, room: RoomId) {
-        if let Some(hold) = self.holds.get_mut(&room) {
-            hold.refusals = 0;
+        if let Some(pace) = self.paces.get_mut(&room) {
+            pace.refusals = 0;
         }
     }
 
     /// When a room that waits may go on.
     pub(crate) fn ready_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let waiting = self
-            .items
-            .iter()
-            .filter(|item| item.state == PendingState::Sending);
-        waiting
-            .filter_map(|item| self.holds.get(&item.room))
-            .map(|hold| hold.until)
-            .filter(|until| *until > now)
-            .min()
+        let ready = self.waiting().map(|item| self.pace(item.room));
+        ready.filter(|at| *at > now).min()
     }
 }

@@ -1,6 +1,6 @@
 //! Who is here, who types, what was read: what may be lost and is told sparingly.
 
-use chat_types::id::{Number, RoomId};
+use chat_types::id::{Number, RoomId, UserId};
 use chat_types::time::Timestamp;
 use chat_types::ws::{Command, Ephemeral};
 
@@ -14,6 +14,9 @@ const TYPING_SHOWN_MS: u64 = 5_000;
 const TYPING_SENT_MS: u64 = 3_000;
 /// At most one read position is sent in this time.
 const READ_SENT_MS: u64 = 1_000;
+/// A `typing` that comes so soon after its author's message was sent before it.
+const OVERTAKEN_MS: u64 = 1_000;
+
 impl Client {
     pub(super) fn ephemeral(&mut self, now: Timestamp, room: RoomId, data: Ephemeral) {
         let own = self.user.as_ref().map(|user| user.id);
@@ -21,7 +24,8 @@ impl Client {
             return;
         };
         match data {
-            Ephemeral::Typing { user } if own == Some(user.id) => {}
+            Ephemeral::Typing { user }
+                if own == Some(user.id) || state.has_just_written(user.id, now) => {}
             Ephemeral::Typing { user } => {
                 let until = now.plus_ms(TYPING_SHOWN_MS);
                 state.typing.retain(|typist| typist.user.id != user.id);
@@ -105,6 +109,12 @@ impl Client {
 }
 
 impl RoomState {
+    fn has_just_written(&mut self, user: UserId, now: Timestamp) -> bool {
+        self.wrote
+            .retain(|(_, at)| now.since_ms(*at) < OVERTAKEN_MS);
+        self.wrote.iter().any(|(author, _)| *author == user)
+    }
+
     pub(super) fn read_due(&self) -> Option<Timestamp> {
         if !self.read_mark.unsent {
             return None;

@@ -1,15 +1,16 @@
 //! Edits, deletions, reactions and pins. Each sets something, so repeating it after a lost
 //! connection is harmless: they wait in memory until they are answered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use chat_types::id::{MessageId, RoomId};
+use chat_types::id::{MessageId, RequestId, RoomId};
 use chat_types::problem::ErrorCode;
 use chat_types::time::Timestamp;
 use chat_types::ws::{Command, Err};
 
 use super::{Client, Request};
-use crate::effect::{FailedCommand, Failure, Notice};
+use crate::effect::{FailedCommand, Failure, Notice, RoomChange};
+use crate::room::key_of;
 
 /// The most commands that wait at once.
 const CAPACITY: usize = 32;
@@ -36,20 +37,35 @@ pub(super) struct Mutation {
     attempts: u32,
 }
 
-/// The commands that wait.
+/// The commands that wait, or that the server has not answered yet.
 #[derive(Default)]
-pub(super) struct Commands {
+pub(crate) struct Commands {
     waiting: VecDeque<Mutation>,
+    under_way: BTreeMap<RequestId, Mutation>,
     hold_until: Option<Timestamp>,
 }
 
 impl Commands {
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        self.under_way.clear();
     }
 
     pub(super) fn ready_at(&self) -> Option<Timestamp> {
         self.hold_until.filter(|_| !self.waiting.is_empty())
+    }
+
+    /// The connection is gone: what it did not answer is asked again on the next one, in order.
+    pub(super) fn recall(&mut self) {
+        for mutation in std::mem::take(&mut self.under_way).into_values().rev() {
+            self.waiting.push_front(mutation);
+        }
+    }
+
+    /// Whether a change of this message is not answered yet.
+    pub(crate) fn concern(&self, id: MessageId) -> bool {
+        let mut open = self.waiting.iter().chain(self.under_way.values());
+        open.any(|mutation| mutation.message_id == id)
     }
 }
 
@@ -62,11 +78,12 @@ impl Client {
             attempts: 0,
         };
         if self.user.is_none() {
-            self.command_failed(&mutation, ErrorCode::Unauthorized, None);
+            self.command_failed(mutation, ErrorCode::Unauthorized, None);
         } else if self.commands.waiting.len() >= CAPACITY {
-            self.command_failed(&mutation, ErrorCode::LimitReached, None);
+            self.command_failed(mutation, ErrorCode::LimitReached, None);
         } else {
             self.commands.waiting.push_back(mutation);
+            self.show_command(room, message_id);
         }
     }
 
@@ -78,7 +95,8 @@ impl Client {
         while let Some(mut mutation) = self.commands.waiting.pop_front() {
             mutation.attempts += 1;
             let command = mutation.clone();
-            self.ask(now, Request::Command(mutation), |id| command.into_wire(id));
+            let id = self.ask(now, Request::Command, |id| command.into_wire(id));
+            self.commands.under_way.insert(id, mutation);
         }
     }
 
@@ -87,18 +105,23 @@ impl Client {
         self.commands.hold_until = None;
     }
 
-    /// The connection is gone: what it did not answer is asked again on the next one, in order.
+    /// The connection is gone, and with it every answer.
     pub(super) fn recall_requests(&mut self) {
-        let asked = std::mem::take(&mut self.asked);
-        for asked in asked.into_values().rev() {
-            if let Request::Command(mutation) = asked.what {
-                self.commands.waiting.push_front(mutation);
-            }
-        }
+        self.asked.clear();
+        self.commands.recall();
         self.outbox.reset_under_way();
     }
 
-    pub(super) fn command_refused(&mut self, now: Timestamp, mutation: Mutation, error: &Err) {
+    pub(super) fn command_done(&mut self, id: RequestId) {
+        if let Some(mutation) = self.commands.under_way.remove(&id) {
+            self.show_command(mutation.room, mutation.message_id);
+        }
+    }
+
+    pub(super) fn command_refused(&mut self, now: Timestamp, id: RequestId, error: &Err) {
+        let Some(mutation) = self.commands.under_way.remove(&id) else {
+            return;
+        };
         if error.code == ErrorCode::TokenExpired {
             self.ask_refresh(now);
         }
@@ -108,16 +131,33 @@ impl Client {
             self.commands.waiting.push_front(mutation);
             return;
         }
-        self.command_failed(&mutation, error.code, Some(error));
+        self.show_command(mutation.room, mutation.message_id);
+        self.command_failed(mutation, error.code, Some(error));
     }
 
-    fn command_failed(&mut self, mutation: &Mutation, code: ErrorCode, error: Option<&Err>) {
+    /// The row says whether a change of it is open.
+    fn show_command(&mut self, room: RoomId, id: MessageId) {
+        let user = self.user.as_ref().map(|user| user.id);
+        let message = self
+            .rooms
+            .get(&room)
+            .and_then(|state| state.timeline.get(id));
+        if let Some(key) = message.map(|message| key_of(message, user)) {
+            self.notify_room(room, RoomChange::Updated(key));
+        }
+    }
+
+    fn command_failed(&mut self, mutation: Mutation, code: ErrorCode, error: Option<&Err>) {
         self.notify(Notice::CommandFailed(Failure {
             command: mutation.name(),
             room: mutation.room,
             code,
             reason: error.and_then(|error| error.reason),
             retry_after_ms: error.and_then(|error| error.retry_after_ms),
+            body: match mutation.act {
+                Act::Edit(body) => Some(body),
+                Act::Delete | Act::React(..) | Act::Pin(_) => None,
+            },
         }));
     }
 }

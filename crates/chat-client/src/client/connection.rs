@@ -154,7 +154,7 @@ impl Client {
         });
         self.reconnect.lost_since = None;
         self.frames.obey(&welcome.limits);
-        self.send_window = (welcome.limits.sends_per_window as usize).max(1);
+        self.outbox.obey(&welcome.limits);
         if older(&self.info.build, &welcome.oldest_client) {
             self.notify(Notice::UpgradeNeeded);
         }

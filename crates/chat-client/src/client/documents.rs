@@ -59,13 +59,15 @@ impl Client {
                     self.accepted(room, client_id, &sent);
                 }
             }
+            Some(Request::Command) => self.command_done(ok.id),
             // The rest shows in the feed, or needs no answer.
             _ => {}
         }
     }
 
     fn failed(&mut self, now: Timestamp, error: &Err) {
-        let Some(request) = error.id.and_then(|id| self.answered(id)) else {
+        let Some(id) = error.id else { return };
+        let Some(request) = self.answered(id) else {
             return;
         };
         match request {
@@ -74,7 +76,7 @@ impl Client {
             Request::Sub(room) => self.sub_refused(now, room, error),
             Request::Sync(room) => self.sync_refused(now, room, error),
             Request::Send(room, client_id) => self.send_refused(now, room, client_id, error),
-            Request::Command(mutation) => self.command_refused(now, mutation, error),
+            Request::Command => self.command_refused(now, id, error),
             Request::Unsub => {}
         }
     }

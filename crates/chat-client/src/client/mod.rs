@@ -28,7 +28,7 @@ use crate::rng::Rng;
 use crate::room::{RoomState, RoomView};
 use crate::row::Pending;
 
-use commands::Commands;
+pub(crate) use commands::Commands;
 use connection::{Link, Reconnect};
 use session::Auth;
 
@@ -86,8 +86,6 @@ pub struct Client {
     next_fetch: u64,
     rooms: BTreeMap<RoomId, RoomState>,
     outbox: Outbox,
-    /// Messages that a user may have under way in one room.
-    send_window: usize,
     commands: Commands,
     effects: VecDeque<Effect>,
 }
@@ -105,7 +103,7 @@ enum Request {
     Unsub,
     Sync(RoomId),
     Send(RoomId, chat_types::id::ClientId),
-    Command(commands::Mutation),
+    Command,
 }
 
 impl Client {
@@ -135,7 +133,6 @@ impl Client {
             next_fetch: 0,
             rooms: BTreeMap::new(),
             outbox,
-            send_window: sending::WINDOW,
             commands: Commands::default(),
             effects: VecDeque::new(),
         }
@@ -191,6 +188,7 @@ impl Client {
         Some(RoomView {
             state: self.rooms.get(&room)?,
             outbox: self.outbox.items(),
+            commands: &self.commands,
             user: self.user.as_ref(),
             id: room,
         })
@@ -199,6 +197,11 @@ impl Client {
     /// Everything that waits to be sent or failed, over all rooms, in the order of sending.
     pub fn outbox(&self) -> &[Pending] {
         self.outbox.items()
+    }
+
+    /// Whether the outbox takes no further message now.
+    pub fn outbox_is_full(&self) -> bool {
+        self.outbox.is_full()
     }
 
     fn dispatch(&mut self, now: Timestamp, input: Input) {

@@ -386,7 +386,14 @@ impl Client {
         };
         let mut applied = Applied::default();
         state.note(seq, &change);
-        let own = matches!(&change, Change::Message { message } if user == Some(message.author.id));
+        let author = match &change {
+            Change::Message { message } => Some(message.author.id),
+            _ => None,
+        };
+        let own = author.is_some() && author == user;
+        state
+            .wrote
+            .extend(author.map(|author| (author, self.clock.now())));
         state.apply(user, seq, change, Source::Live, &mut applied);
         state.feed.advance(seq);
         if own && state.read < state.last_number {

@@ -12,8 +12,6 @@ use crate::effect::{FailedCommand, Failure, Notice, Place, RoomChange};
 use crate::room::{RoomState, excerpt};
 use crate::row::{Pending, PendingState, RowKey};
 
-/// Messages of a room under way at once until the server has told its limit.
-pub(super) const WINDOW: usize = 5;
 /// The first pause after a refusal that may pass; each one after it is twice as long.
 const RETRY_BASE_MS: u64 = 1_000;
 /// No pause is longer.
@@ -43,6 +41,7 @@ impl Client {
                 code: ErrorCode::LimitReached,
                 reason: None,
                 retry_after_ms: None,
+                body: Some(body),
             }));
             return;
         }
@@ -100,7 +99,7 @@ impl Client {
             return;
         }
         self.send_commands(now);
-        while let Some(pending) = self.outbox.next(now, self.send_window) {
+        while let Some(pending) = self.outbox.next(now) {
             let Pending {
                 room,
                 client_id,
@@ -117,14 +116,14 @@ impl Client {
                 self.set_pending(client_id, state);
                 continue;
             }
-            let id = self.ask(now, Request::Send(room, client_id), |id| Command::Send {
+            self.ask(now, Request::Send(room, client_id), |id| Command::Send {
                 id,
                 room,
                 client_id,
                 body,
                 reply_to,
             });
-            self.outbox.started(client_id, id);
+            self.outbox.started(room, client_id, now);
         }
     }
 
@@ -148,7 +147,7 @@ impl Client {
     }
 
     pub(super) fn accepted(&mut self, room: RoomId, client_id: ClientId, sent: &Sent) {
-        self.outbox.ended(client_id);
+        self.outbox.ended(room, client_id);
         self.outbox.unhold(room);
         if self.outbox.get(client_id).is_none() {
             return;
@@ -180,7 +179,7 @@ impl Client {
         client_id: ClientId,
         error: &Err,
     ) {
-        self.outbox.ended(client_id);
+        self.outbox.ended(room, client_id);
         if error.retry {
             let refusals = self.outbox.refusals(room);
             let longest = RETRY_BASE_MS

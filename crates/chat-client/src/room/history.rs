@@ -35,9 +35,11 @@ impl Loading {
 }
 
 impl RoomState {
-    /// The query that loads a span; `None` when there is nothing to load.
+    /// The query that loads a span; `None` when there is nothing to load. What starts the window anew
+    /// takes the place of a load under way: that one's page would not fit any more.
     pub(crate) fn begin_load(&mut self, fetch: FetchId, span: Span) -> Option<HistoryQuery> {
-        if self.loading.is_some() || self.epoch.is_none() {
+        let joins = matches!(span, Span::Older | Span::Newer);
+        if (joins && self.loading.is_some()) || self.epoch.is_none() {
             return None;
         }
         let query = self.query(span)?;

@@ -8,7 +8,7 @@ mod timeline;
 mod view;
 
 use chat_types::event::User;
-use chat_types::id::{Epoch, Number, Seq};
+use chat_types::id::{Epoch, Number, Seq, UserId};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{Member, MembersSummary, Room};
 use chat_types::time::Timestamp;
@@ -17,7 +17,7 @@ use chat_types::ws::UnsubReason;
 pub(crate) use change::{Applied, Source};
 pub(crate) use feed::{Feed, Next};
 pub(crate) use history::Loading;
-pub(crate) use timeline::{Timeline, excerpt};
+pub(crate) use timeline::{Timeline, excerpt, key_of};
 pub use view::RoomView;
 
 /// Whether a room is followed.
@@ -82,6 +82,8 @@ pub(crate) struct RoomState {
     pub(crate) members: MembersSummary,
     pub(crate) me: Option<Member>,
     pub(crate) typing: Vec<Typist>,
+    /// Who wrote when, for a `typing` that their message overtook.
+    pub(crate) wrote: Vec<(UserId, Timestamp)>,
     pub(crate) typed_at: Option<Timestamp>,
     pub(crate) presence: Presence,
     pub(crate) read: Number,
@@ -103,6 +105,7 @@ impl RoomState {
             members: MembersSummary::default(),
             me: None,
             typing: Vec::new(),
+            wrote: Vec::new(),
             typed_at: None,
             presence: Presence::default(),
             read: Number(0),

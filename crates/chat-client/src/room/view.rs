@@ -6,6 +6,7 @@ use chat_types::room::{Member, MembersSummary, Role, Room};
 
 use super::timeline::key_of;
 use super::{HistoryState, Presence, RoomState, RoomStatus};
+use crate::client::Commands;
 use crate::row::{Pending, Row, RowKey};
 
 /// What there is to show of a followed room. Borrowed from the client, cheap to copy.
@@ -13,6 +14,7 @@ use crate::row::{Pending, Row, RowKey};
 pub struct RoomView<'a> {
     pub(crate) state: &'a RoomState,
     pub(crate) outbox: &'a [Pending],
+    pub(crate) commands: &'a Commands,
     pub(crate) user: Option<&'a User>,
     pub(crate) id: chat_types::id::RoomId,
 }
@@ -87,6 +89,11 @@ impl<'a> RoomView<'a> {
         self.state.timeline.rows.get(number)
     }
 
+    /// Whether an edit, a deletion, a reaction or a pin of this message waits for its answer.
+    pub fn is_changing(self, id: MessageId) -> bool {
+        self.commands.concern(id)
+    }
+
     /// How many accepted rows are held. Their numbers are consecutive.
     pub fn accepted_len(self) -> usize {
         self.state.timeline.rows.len()
@@ -131,7 +138,9 @@ impl<'a> RoomView<'a> {
 
     /// Who is typing, the user themselves left out.
     pub fn typing(self) -> impl Iterator<Item = &'a User> {
-        self.state.typing.iter().map(|typist| &typist.user)
+        let typists = self.state.typing.iter().map(|typist| &typist.user);
+        let own = self.user.map(|user| user.id);
+        typists.filter(move |user| Some(user.id) != own)
     }
 
     /// Who is here.

@@ -155,6 +155,38 @@ fn away_from_the_end_new_messages_are_counted_and_not_shown() {
 }
 
 #[test]
+fn a_jump_takes_the_place_of_a_page_that_is_under_way() {
+    let mut bench = scrolled_to_the_end(40);
+    load(&mut bench, Span::Older);
+    load(&mut bench, Span::Around(Number(8)));
+    assert_eq!(bench.fetches.len(), 2);
+    assert_eq!(bench.fetches[1].1.around, Some(Number(8)));
+    let older = bench.fetches[0].0;
+    bench.feed(Input::HistoryLoaded {
+        fetch: older,
+        page: Box::new(history(11, 30, 40, 40)),
+    });
+    assert_eq!(numbers(&bench), (31..=40).collect::<Vec<_>>());
+    let around = bench.fetches[1].0;
+    bench.feed(Input::HistoryLoaded {
+        fetch: around,
+        page: Box::new(history(3, 12, 40, 40)),
+    });
+    assert_eq!(numbers(&bench), (3..=12).collect::<Vec<_>>());
+    assert_eq!(bench.room().history(), HistoryState::Idle);
+}
+
+#[test]
+fn a_jump_that_fails_leaves_what_was_held() {
+    let mut bench = scrolled_to_the_end(40);
+    load(&mut bench, Span::Around(Number(8)));
+    let fetch = bench.fetches[0].0;
+    bench.feed(Input::HistoryFailed { fetch });
+    assert_eq!(numbers(&bench), (31..=40).collect::<Vec<_>>());
+    assert_eq!(bench.room().history(), HistoryState::Failed);
+}
+
+#[test]
 fn a_page_from_before_the_socket_shows_at_once_and_is_continued_from() {
     let mut bench = Bench::online();
     bench.feed(Input::OpenRoom {

@@ -1,14 +1,16 @@
 //! The outbox, and commands on messages.
 
-use chat_client::{FailedCommand, Failure, Input, Notice, Place, RoomChange, RowKey, RowState};
+use chat_client::{
+    FailedCommand, Failure, Input, Notice, Place, RoomChange, RowKey, RowState, Session,
+};
 use chat_types::event::Change;
 use chat_types::id::{ClientId, Number, RequestId};
 use chat_types::problem::ErrorCode;
-use chat_types::ws::Command;
+use chat_types::ws::{Command, Ephemeral, ServerDoc};
 
 use crate::support::{
-    Bench, client_id, config, err, event, fresh, me, message, message_id, ok, other, room_id, sent,
-    signed_in, subbed, written,
+    Bench, client_id, config, err, event, fresh, me, message, message_id, nth_room, ok, other,
+    room_id, sent, signed_in, subbed, token, written,
 };
 
 fn sends(bench: &mut Bench) -> Vec<(RequestId, ClientId)> {
@@ -19,6 +21,17 @@ fn sends(bench: &mut Bench) -> Vec<(RequestId, ClientId)> {
             _ => None,
         })
         .collect()
+}
+
+/// What is sent while the server accepts one after the other.
+fn all_sends(bench: &mut Bench) -> Vec<ClientId> {
+    let mut all = Vec::new();
+    while let Some((id, client_id)) = sends(bench).pop() {
+        all.push(client_id);
+        let number = 100 + u64::try_from(all.len()).expect("a small number");
+        bench.say(ok(id, Some(sent(number))));
+    }
+    all
 }
 
 fn states(bench: &Bench) -> Vec<RowState> {
@@ -75,9 +88,10 @@ fn regression_03_the_same_word_sent_twice_is_two_messages() {
     let mut bench = Bench::in_room(1);
     bench.send(2, "again");
     bench.send(3, "again");
-    let ids = sends(&mut bench);
-    bench.say(ok(ids[0].0, Some(sent(2))));
-    bench.say(ok(ids[1].0, Some(sent(3))));
+    for n in 2..=3 {
+        let id = sends(&mut bench)[0].0;
+        bench.say(ok(id, Some(sent(n))));
+    }
     bench.say(event(2, written(message(2, me()))));
     bench.say(event(3, written(message(3, me()))));
     assert_eq!(bench.bodies(), ["message 1", "message 2", "message 3"]);
@@ -88,11 +102,9 @@ fn what_was_not_acknowledged_is_sent_again_in_order_under_the_same_ids() {
     let mut bench = Bench::in_room(1);
     bench.send(2, "two");
     bench.send(3, "three");
-    let first: Vec<_> = sends(&mut bench).into_iter().map(|(_, id)| id).collect();
+    assert_eq!(sends(&mut bench)[0].1, client_id(2));
     bench.reconnect();
-    let second: Vec<_> = sends(&mut bench).into_iter().map(|(_, id)| id).collect();
-    assert_eq!(first, [client_id(2), client_id(3)]);
-    assert_eq!(first, second);
+    assert_eq!(all_sends(&mut bench), [client_id(2), client_id(3)]);
 }
 
 #[test]
@@ -117,8 +129,7 @@ fn the_outbox_survives_a_reload_with_its_ids() {
     reloaded.open();
     assert_eq!(reloaded.bodies(), ["two", "three"]);
     reloaded.greet(Some(me()));
-    let ids: Vec<_> = sends(&mut reloaded).into_iter().map(|(_, id)| id).collect();
-    assert_eq!(ids, [client_id(2), client_id(3)]);
+    assert_eq!(all_sends(&mut reloaded), [client_id(2), client_id(3)]);
 }
 
 #[test]
@@ -152,15 +163,64 @@ fn a_rate_limit_keeps_the_row_sending_and_waits_as_told() {
 }
 
 #[test]
-fn no_more_are_under_way_than_the_rate_limit_lets_through() {
+fn nothing_later_of_a_room_goes_out_before_a_message_that_was_refused_for_now() {
     let mut bench = Bench::in_room(1);
-    for n in 2..12 {
+    bench.send(2, "two");
+    bench.send(3, "three");
+    let under_way = sends(&mut bench);
+    assert_eq!(under_way.len(), 1, "the next one could overtake it");
+    bench.say(err(under_way[0].0, ErrorCode::RateLimited, Some(4_000)));
+    bench.send(4, "four");
+    bench.pass(3_999);
+    assert!(sends(&mut bench).is_empty());
+    bench.pass(1);
+    assert_eq!(
+        all_sends(&mut bench),
+        [client_id(2), client_id(3), client_id(4)]
+    );
+}
+
+#[test]
+fn a_message_that_failed_for_good_lets_the_next_one_go() {
+    let mut bench = Bench::in_room(1);
+    bench.send(2, "two");
+    bench.send(3, "three");
+    let id = sends(&mut bench)[0].0;
+    bench.say(err(id, ErrorCode::Invalid, None));
+    assert_eq!(sends(&mut bench)[0].1, client_id(3));
+}
+
+#[test]
+fn another_room_does_not_wait_for_the_first() {
+    let mut bench = Bench::in_room(1);
+    bench.send(2, "two");
+    bench.feed(Input::Send {
+        room: nth_room(1),
+        client_id: client_id(3),
+        body: "elsewhere".to_owned(),
+        reply_to: None,
+    });
+    assert_eq!(sends(&mut bench).len(), 2);
+}
+
+#[test]
+fn a_burst_goes_at_once_and_the_rest_at_the_pace_that_the_server_told() {
+    let mut bench = Bench::in_room(1);
+    for n in 2..=9 {
         bench.send(n, "burst");
     }
-    let ids = sends(&mut bench);
-    assert_eq!(ids.len(), 5);
-    bench.say(ok(ids[0].0, Some(sent(2))));
-    assert_eq!(sends(&mut bench)[0].1, client_id(7));
+    assert_eq!(
+        all_sends(&mut bench).len(),
+        5,
+        "as many as the server lets through"
+    );
+    // 5 in 5 s is one each second, and a tenth more for clocks that disagree.
+    bench.pass(1_099);
+    assert!(sends(&mut bench).is_empty());
+    bench.pass(1);
+    assert_eq!(all_sends(&mut bench), [client_id(7)]);
+    bench.pass(1_100);
+    assert_eq!(all_sends(&mut bench), [client_id(8)]);
 }
 
 #[test]
@@ -272,8 +332,52 @@ fn a_command_that_fails_says_which_and_why() {
         code: ErrorCode::Forbidden,
         reason: None,
         retry_after_ms: None,
+        body: None,
     });
     assert!(bench.notices.contains(&failed));
+}
+
+#[test]
+fn an_edit_is_open_until_it_is_answered_and_its_text_comes_back_when_it_is_refused() {
+    let mut bench = Bench::in_room(1);
+    bench.feed(Input::Edit {
+        room: room_id(),
+        message_id: message_id(1),
+        body: "better".to_owned(),
+    });
+    assert!(bench.room().is_changing(message_id(1)));
+    let row = RowKey::Other(message_id(1));
+    assert_eq!(bench.changes(), [RoomChange::Updated(row)]);
+    bench.reconnect();
+    assert!(bench.room().is_changing(message_id(1)), "it is asked again");
+    let commands = bench.commands();
+    let edit = |command: &Command| matches!(command, Command::Edit { .. });
+    let id = commands.iter().find(|command| edit(command));
+    let id = id.and_then(Command::request_id).expect("it is asked again");
+    bench.notices.clear();
+    bench.say(err(id, ErrorCode::Invalid, None));
+    assert!(!bench.room().is_changing(message_id(1)));
+    let text = bench.notices.iter().find_map(|notice| match notice {
+        Notice::CommandFailed(failure) => failure.body.clone(),
+        _ => None,
+    });
+    assert_eq!(text.as_deref(), Some("better"));
+    assert!(bench.changes().contains(&RoomChange::Updated(row)));
+}
+
+#[test]
+fn a_reaction_is_open_until_it_is_answered() {
+    let mut bench = Bench::in_room(1);
+    bench.feed(Input::React {
+        room: room_id(),
+        message_id: message_id(1),
+        emoji: "👍".to_owned(),
+        on: true,
+    });
+    let id = bench.only_id();
+    assert!(bench.room().is_changing(message_id(1)));
+    bench.say(ok(id, None));
+    assert!(!bench.room().is_changing(message_id(1)));
 }
 
 #[test]
@@ -306,6 +410,72 @@ fn typing_is_sent_once_in_three_seconds() {
         bench.pass(500);
     }
     assert_eq!(bench.commands().len(), 2);
+}
+
+fn types(user: chat_types::event::User) -> ServerDoc {
+    let data = Ephemeral::Typing { user };
+    let room = room_id();
+    ServerDoc::Eph { room, data }
+}
+
+fn typists(bench: &Bench) -> Vec<String> {
+    bench
+        .room()
+        .typing()
+        .map(|user| user.name.clone())
+        .collect()
+}
+
+#[test]
+fn typing_expires_by_the_clients_own_timer_though_the_server_says_no_more() {
+    let mut bench = Bench::in_room(1);
+    bench.say(types(other()));
+    assert_eq!(typists(&bench), ["user 2"]);
+    bench.notices.clear();
+    bench.pass(4_999);
+    assert_eq!(typists(&bench), ["user 2"]);
+    bench.pass(1);
+    assert!(typists(&bench).is_empty());
+    assert!(bench.changes().contains(&RoomChange::Typing));
+}
+
+#[test]
+fn typing_expires_while_the_connection_is_gone() {
+    let mut bench = Bench::in_room(1);
+    bench.say(types(other()));
+    bench.close(1006, "");
+    bench.pass(5_000);
+    assert!(typists(&bench).is_empty());
+}
+
+#[test]
+fn a_typing_that_its_own_message_overtook_is_not_shown() {
+    let mut bench = Bench::in_room(1);
+    bench.say(event(2, written(message(2, other()))));
+    bench.pass(999);
+    bench.say(types(other()));
+    assert!(typists(&bench).is_empty());
+    bench.pass(1);
+    bench.say(types(other()));
+    assert_eq!(typists(&bench), ["user 2"]);
+}
+
+#[test]
+fn nobody_sees_themselves_typing_even_if_they_only_just_signed_in() {
+    let mut bench = Bench::new(Session::Visitor);
+    bench.feed(Input::Start);
+    bench.greet(None);
+    bench.open();
+    let id = bench.only_id();
+    bench.say(subbed(fresh(id, 1)));
+    bench.say(types(me()));
+    assert_eq!(typists(&bench), ["user 1"]);
+    bench.feed(Input::SignedIn {
+        user: me(),
+        token: token("first"),
+    });
+    bench.say(types(me()));
+    assert!(typists(&bench).is_empty());
 }
 
 #[test]

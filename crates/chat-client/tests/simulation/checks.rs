@@ -159,7 +159,24 @@ pub(crate) fn at_the_end(world: &World) -> Result<(), Violation> {
         }
         everything_given_arrived(world, at)?;
     }
-    nothing_came_from_nowhere(world)
+    nothing_came_from_nowhere(world)?;
+    everybody_is_in_the_order_of_their_writing(world)
+}
+
+/// The messages of one author in one room stand in the order in which they were written. The
+/// simulation counts its client ids up.
+fn everybody_is_in_the_order_of_their_writing(world: &World) -> Result<(), Violation> {
+    for model in world.server.store.rooms.values() {
+        for actor in &world.actors {
+            let own = model.rows.iter().filter(|row| row.author == actor.id());
+            let written: Vec<ClientId> = own.map(|row| row.client_id).collect();
+            if !written.is_sorted() {
+                let name = &actor.user.name;
+                return object(format!("{name} wrote in another order than {written:?}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn shows_a_fresh_load(world: &World, at: usize, room: RoomId) -> Result<(), Violation> {
