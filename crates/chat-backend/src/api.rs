@@ -11,6 +11,7 @@ use chat_types::problem::ErrorCode;
 use http::StatusCode;
 use http::request::Parts;
 use schemars::JsonSchema;
+use tracing::Instrument;
 
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -165,7 +166,7 @@ impl Api {
         E: Endpoint + 'static,
         E::Query: JsonSchema + Send,
         E::Body: JsonSchema + Send + 'static,
-        E::Response: JsonSchema + Send,
+        E::Response: JsonSchema + Send + 'static,
         H: Fn(Call<E>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Answer<E::Response>> + Send + 'static,
     {
@@ -179,14 +180,24 @@ impl Api {
     }
 }
 
+/// Runs the handler. One that may change something runs to its end even when the client hangs up:
+/// the change and what is told of it afterwards are one piece of work.
 async fn answer<E, H, F>(handler: H, state: AppState, request: Request) -> Answer<E::Response>
 where
     E: Endpoint,
     E::Body: 'static,
+    E::Response: Send + 'static,
     H: Fn(Call<E>) -> F,
-    F: Future<Output = Answer<E::Response>>,
+    F: Future<Output = Answer<E::Response>> + Send + 'static,
 {
-    handler(Call::read(state, request).await?).await
+    let lifecycle = state.lifecycle.clone();
+    let work = handler(Call::read(state, request).await?);
+    match E::METHOD {
+        Method::Get => work.await,
+        Method::Post | Method::Put | Method::Patch | Method::Delete => {
+            lifecycle.run(work.in_current_span()).await
+        }
+    }
 }
 
 const fn filter(method: Method) -> MethodFilter {

@@ -61,21 +61,18 @@ impl AppState {
         self.clock.now()
     }
 
-    /// Makes a change and publishes its events. Runs to its end even when the caller goes away, so
-    /// that what is committed is published.
-    pub async fn commit<T: Send + 'static>(
+    /// Makes a change and publishes its events. Only within work that a client who hangs up does not
+    /// cut ([`Lifecycle::run`]), so that what is committed is published: every endpoint but a GET
+    /// and every command of a socket is such work.
+    pub async fn commit<T>(
         &self,
-        change: impl Future<Output = Result<(T, Vec<Event>), StoreError>> + Send + 'static,
+        change: impl Future<Output = Result<(T, Vec<Event>), StoreError>>,
     ) -> Result<T, ApiError> {
-        let hub = Arc::clone(&self.hub);
-        let committed = self.lifecycle.run(async move {
-            let (value, events) = change.await?;
-            for event in &events {
-                hub.publish(event);
-            }
-            Ok::<_, StoreError>(value)
-        });
-        Ok(committed.await?)
+        let (value, events) = change.await?;
+        for event in &events {
+            self.hub.publish(event);
+        }
+        Ok(value)
     }
 
     /// A new user's id.

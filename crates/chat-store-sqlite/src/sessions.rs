@@ -131,18 +131,8 @@ impl Sessions for SqliteStore {
         keep: Option<SessionId>,
         at: Timestamp,
     ) -> Result<Vec<SessionId>> {
-        self.write(move |connection| {
-            Box::pin(async move {
-                let revoked: Vec<Uuid> = sqlx::query_scalar(REVOKE_ALL)
-                    .bind(*user.as_uuid())
-                    .bind(keep.map(|keep| *keep.as_uuid()))
-                    .bind(integer(at.0))
-                    .fetch_all(connection)
-                    .await?;
-                Ok(revoked.into_iter().map(SessionId::from_uuid).collect())
-            })
-        })
-        .await
+        self.write(move |connection| Box::pin(revoke_all(connection, user, keep, at)))
+            .await
     }
 }
 
@@ -235,6 +225,22 @@ async fn revoke(
         .fetch_optional(connection)
         .await?;
     Ok(revoked.is_some())
+}
+
+/// Revokes all live sessions of a user but `keep`.
+pub(crate) async fn revoke_all(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    keep: Option<SessionId>,
+    at: Timestamp,
+) -> error::Result<Vec<SessionId>> {
+    let revoked: Vec<Uuid> = sqlx::query_scalar(REVOKE_ALL)
+        .bind(*user.as_uuid())
+        .bind(keep.map(|keep| *keep.as_uuid()))
+        .bind(integer(at.0))
+        .fetch_all(connection)
+        .await?;
+    Ok(revoked.into_iter().map(SessionId::from_uuid).collect())
 }
 
 async fn session(

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use chat_store::{
-    Conflict, Credentials, Missing, NewAccount, NewGuest, Result, UpgradeGuest, Upgraded,
-    UserRecord, Users,
+    Conflict, Credentials, Missing, NewAccount, NewGuest, NewPassword, Result, UpgradeGuest,
+    Upgraded, UserRecord, Users,
 };
 use chat_types::event::{Change, Event, UserKind};
-use chat_types::id::UserId;
+use chat_types::id::{SessionId, UserId};
 use chat_types::room::Role;
 use chat_types::text::{Nickname, Username};
 use chat_types::time::Timestamp;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::error::{self, Failure};
 use crate::memberships::{self, MembershipRow};
 use crate::value::{instant, integer, user_kind};
-use crate::{SqliteStore, rooms};
+use crate::{SqliteStore, rooms, sessions};
 
 const USER: &str = "SELECT id, name, kind, username, created_at FROM users WHERE id = ?1";
 
@@ -128,22 +128,25 @@ impl Users for SqliteStore {
         Ok(hash.flatten())
     }
 
-    async fn set_password_hash(&self, id: UserId, password_hash: String) -> Result<()> {
-        self.write(move |connection| {
-            Box::pin(async move {
-                let done = sqlx::query(SET_PASSWORD_HASH)
-                    .bind(*id.as_uuid())
-                    .bind(password_hash)
-                    .execute(connection)
-                    .await?;
-                if done.rows_affected() == 0 {
-                    return Err(Missing::User.into());
-                }
-                Ok(())
-            })
-        })
-        .await
+    async fn change_password(&self, password: NewPassword) -> Result<Vec<SessionId>> {
+        self.write(move |connection| Box::pin(change_password(connection, password)))
+            .await
     }
+}
+
+async fn change_password(
+    connection: &mut SqliteConnection,
+    new: NewPassword,
+) -> error::Result<Vec<SessionId>> {
+    let done = sqlx::query(SET_PASSWORD_HASH)
+        .bind(*new.user.as_uuid())
+        .bind(new.password_hash)
+        .execute(&mut *connection)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(Missing::User.into());
+    }
+    sessions::revoke_all(connection, new.user, Some(new.keep), new.at).await
 }
 
 /// What an account signs in with.

@@ -35,7 +35,9 @@ pub use messages::{
 pub use rooms::{NewRoom, RoomList, RoomRecord, RoomUpdate, Rooms};
 pub use sessions::{NewSession, RotateRefresh, Rotation, SessionRecord, Sessions, TokenHash};
 pub use sites::Sites;
-pub use users::{Credentials, NewAccount, NewGuest, UpgradeGuest, Upgraded, UserRecord, Users};
+pub use users::{
+    Credentials, NewAccount, NewGuest, NewPassword, UpgradeGuest, Upgraded, UserRecord, Users,
+};
 
 /// Shorthand of this crate.
 pub type Result<T> = std::result::Result<T, StoreError>;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chat_types::event::{Event, User, UserKind};
-use chat_types::id::UserId;
+use chat_types::id::{SessionId, UserId};
 use chat_types::text::{Nickname, Username};
 use chat_types::time::Timestamp;
 
@@ -85,6 +85,19 @@ pub struct Upgraded {
     pub events: Vec<Event>,
 }
 
+/// Another password of an account.
+#[derive(Clone)]
+pub struct NewPassword {
+    /// Whose.
+    pub user: UserId,
+    /// The password's hash in PHC string format.
+    pub password_hash: String,
+    /// The session that goes on: the one that asked.
+    pub keep: SessionId,
+    /// Now.
+    pub at: Timestamp,
+}
+
 /// What signing in is checked against.
 #[derive(Clone)]
 pub struct Credentials {
@@ -124,9 +137,10 @@ pub trait Users {
     /// The password hash of an account; `None` for a guest or nobody.
     async fn password_hash(&self, id: UserId) -> Result<Option<String>>;
 
-    /// Sets an account's password hash.
+    /// Sets an account's password hash and revokes every session of it but the one to keep: both or
+    /// neither. Returns the sessions that were live until now.
     ///
     /// # Errors
     /// `NotFound(User)` when there is no such account.
-    async fn set_password_hash(&self, id: UserId, password_hash: String) -> Result<()>;
+    async fn change_password(&self, password: NewPassword) -> Result<Vec<SessionId>>;
 }

@@ -1,7 +1,8 @@
 //! Accounts: register, sign in, change the password.
 
-use chat_store::{NewAccount, UpgradeGuest, UserRecord};
+use chat_store::{NewAccount, NewPassword, UpgradeGuest, UserRecord};
 use chat_types::account::{ChangePassword, Me, Register, SignIn, SignedIn};
+use chat_types::close::CloseCode;
 use chat_types::limits::NICKNAME_MAX_CHARS;
 use chat_types::problem::ErrorCode;
 use chat_types::text::{Nickname, Password, Username};
@@ -183,9 +184,16 @@ pub(super) async fn change_password(
             ApiError::new(ErrorCode::BadCredentials).detail("the current password is wrong")
         );
     }
-    let hash = state.passwords.hash(new).await?;
-    state.store.set_password_hash(caller.user.id, hash).await?;
-    session::revoke_all(state, caller, Some(caller.session)).await
+    let change = NewPassword {
+        user: caller.user.id,
+        password_hash: state.passwords.hash(new).await?,
+        keep: caller.session,
+        at: state.now(),
+    };
+    state.store.change_password(change).await?;
+    let (user, keep) = (caller.user.id, Some(caller.session));
+    state.hub.close_user(user, keep, CloseCode::Revoked);
+    Ok(())
 }
 
 /// Who the caller is.

@@ -70,7 +70,7 @@ async fn revoke_session(call: Call<RevokeSession>) -> Answer<Empty> {
 }
 
 async fn revoke_all_sessions(call: Call<SignOutEverywhere>) -> Answer<Empty> {
-    session::revoke_all(&call.state, call.caller()?, None).await?;
+    session::revoke_all(&call.state, call.caller()?).await?;
     ok(Empty {})
 }
 

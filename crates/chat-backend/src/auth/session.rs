@@ -131,14 +131,10 @@ pub(super) async fn revoke(
     Ok(())
 }
 
-/// Ends all of the caller's sessions but `keep`.
-pub(super) async fn revoke_all(
-    state: &AppState,
-    caller: &Caller,
-    keep: Option<SessionId>,
-) -> Result<(), ApiError> {
+/// Ends all of the caller's sessions.
+pub(super) async fn revoke_all(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
     let user = caller.user.id;
-    state.store.revoke_sessions(user, keep, state.now()).await?;
-    state.hub.close_user(user, keep, CloseCode::Revoked);
+    state.store.revoke_sessions(user, None, state.now()).await?;
+    state.hub.close_user(user, None, CloseCode::Revoked);
     Ok(())
 }

@@ -135,7 +135,7 @@ async fn commit(
     state: &AppState,
     caller: &Caller,
     message: &Message,
-    change: impl Future<Output = Result<Option<Event>, StoreError>> + Send + 'static,
+    change: impl Future<Output = Result<Option<Event>, StoreError>>,
 ) -> Result<Seq, ApiError> {
     state.rates.changes.take(caller.user.id, state.now())?;
     let committed = state.commit(async move {

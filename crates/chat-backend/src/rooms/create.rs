@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_store::{NewRoom, StoreError};
-use chat_types::id::{Epoch, PageKey, UserId};
+use chat_types::id::{Epoch, Number, PageKey, UserId};
 use chat_types::limits::ROOM_NAME_CHARS;
 use chat_types::room::{CreateRoom, OpenDirect, OpenPage, RoomKind, RoomSummary};
 use chat_types::text::{RoomName, Topic};
@@ -96,12 +96,14 @@ pub(super) async fn open_direct(
     state.rates.creations.take(me, state.now())?;
     let room = new_room(state, RoomKind::Direct, None, None);
     let (record, made) = state.store.open_direct((me, peer), room).await?;
-    if made {
+    // Also while nobody has written: the attempt that made the room may have ended before it told.
+    let is_new = made || record.last_number == Number(0);
+    if is_new {
         let theirs = summary(state, Some(peer), record.room.id).await?;
         state.hub.room_added(peer, &theirs);
     }
     let mine = summary(state, Some(me), record.room.id).await?;
-    if made {
+    if is_new {
         state.hub.room_added(me, &mine);
     }
     Ok(mine)

@@ -1,13 +1,21 @@
 //! What holds of every request: problems, ids, headers, CORS, limits, the document.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use chat_types::endpoint::{ALL, STREAM_PATH};
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use chat_backend::api::{Api, Call};
+use chat_backend::error::ApiError;
+use chat_types::endpoint::{ALL, Endpoint, JoinAsGuest, STREAM_PATH};
 use chat_types::problem::{ErrorCode, Problem};
 use chat_types::room::RoomKind;
 use reqwest::{Method, RequestBuilder, Response};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tower::ServiceExt;
 
-use crate::support::{ORIGIN, TestApp};
+use crate::support::{ORIGIN, PATIENCE, TestApp};
 
 async fn problem(request: RequestBuilder, status: u16, code: ErrorCode) -> (Response, Problem) {
     let answer = request.send().await.unwrap();
@@ -27,6 +35,45 @@ async fn problem(request: RequestBuilder, status: u16, code: ErrorCode) -> (Resp
     let mut head = http::Response::new(String::new());
     *head.headers_mut() = copy;
     (head.into(), problem)
+}
+
+#[tokio::test]
+async fn a_change_that_has_begun_is_finished_and_told_though_the_client_hung_up() {
+    let app = TestApp::start().await;
+    let steps: Arc<Steps> = Arc::default();
+    let of_change = steps.clone();
+    let change = move |_: Call<JoinAsGuest>| {
+        let steps = of_change.clone();
+        async move {
+            steps.begun.notify_one();
+            steps.committed.notified().await;
+            steps.told.notify_one();
+            Err(ApiError::new(ErrorCode::Internal))
+        }
+    };
+    let api = Api::empty().route::<JoinAsGuest, _, _>(change);
+    let request = http::Request::post(JoinAsGuest::PATH)
+        .header("content-type", "application/json")
+        .extension(ConnectInfo(app.address))
+        .body(Body::from(r#"{"name":"mina"}"#));
+    let request = api
+        .router
+        .with_state(app.state.clone())
+        .oneshot(request.unwrap());
+    let request = tokio::spawn(request);
+    steps.begun.notified().await;
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    steps.committed.notify_one();
+    timeout(PATIENCE, steps.told.notified()).await.unwrap();
+}
+
+/// What happens to a change, in order.
+#[derive(Default)]
+struct Steps {
+    begun: Notify,
+    committed: Notify,
+    told: Notify,
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! Rooms of every kind, members and invites, and who may do what.
 
 use chat_backend::rooms::permissions::{Act, Standing, TABLE, allowed};
-use chat_store::Memberships;
+use chat_store::{Memberships, Rooms};
 use chat_types::account::Empty;
 use chat_types::endpoint::{
     GetSite, JoinRoom, LeaveRoom, ListMembers, ListPublicRooms, ListRooms, NewInvite, NewRoom,
     OpenDirectRoom, OpenPageRoom, PatchRoom, UseInvite,
 };
-use chat_types::id::RoomId;
+use chat_types::id::{Epoch, RoomId};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{
     AcceptInvite, CreateInvite, CreateRoom, ListQuery, OpenDirect, OpenPage, Role, RoomKind,
@@ -202,6 +202,35 @@ async fn a_direct_room_is_the_same_from_both_sides() {
         open(&hana, &hana).await.unwrap_err().code(),
         ErrorCode::Invalid
     );
+}
+
+#[tokio::test]
+async fn a_peer_is_told_of_a_direct_room_also_when_the_first_attempt_told_nobody() {
+    let app = TestApp::start().await;
+    let (hana, minsu) = (app.account("hana").await, app.account("minsu").await);
+    let mut of_minsu = app.socket(Some(minsu.token())).await;
+    let open = async || {
+        let peer = minsu.user().id;
+        let opened = hana.call::<OpenDirectRoom>(&[], OpenDirect { user: peer });
+        opened.await.unwrap().room.id
+    };
+    let pair = (hana.user().id, minsu.user().id);
+    let room = chat_store::NewRoom {
+        id: app.state.new_room_id(),
+        kind: RoomKind::Direct,
+        name: None,
+        topic: None,
+        epoch: Epoch("k3J9".to_owned()),
+        at: app.state.now(),
+    };
+    let (made, _) = app.store.open_direct(pair, room).await.unwrap();
+    assert_eq!(open().await, made.room.id);
+    assert_eq!(of_minsu.added().await, made.room.id);
+
+    hana.send(made.room.id, "hello").await.unwrap();
+    open().await;
+    let next = minsu.room(RoomKind::Private, "next").await;
+    assert_eq!(of_minsu.added().await, next, "a room in use is not new");
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ macro_rules! conformance_suite {
             users: an_account_signs_in_with_its_username
             users: a_username_belongs_to_one_account
             users: a_password_hash_is_replaced
+            users: a_new_password_ends_every_session_but_one
             users: a_guest_has_no_password
             users: an_upgraded_guest_keeps_messages_and_sessions
             users: an_upgrade_is_a_change_of_each_room_of_the_user

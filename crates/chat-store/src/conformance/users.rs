@@ -3,15 +3,25 @@
 use std::collections::HashSet;
 
 use chat_types::event::{Change, UserKind};
+use chat_types::id::{SessionId, UserId};
 use chat_types::room::{Role, RoomKind};
 use chat_types::text::Nickname;
 
 use super::given::{
     Shared, account, at, at_once, guest, head, join, load, message_of, new_account, new_guest,
-    new_room, new_session, nickname, nth_name, owned_room, refused, send, token, upgrade, user_id,
-    username,
+    new_room, new_session, nickname, nth_name, owned_room, refused, send, session_id, token,
+    upgrade, user_id, username,
 };
-use crate::{Conflict, Missing};
+use crate::{Conflict, Missing, NewPassword};
+
+fn new_password(user: UserId, keep: SessionId) -> NewPassword {
+    NewPassword {
+        user,
+        password_hash: "$argon2id$new".to_owned(),
+        keep,
+        at: at(10),
+    }
+}
 
 pub async fn a_guest_is_stored_as_made(store: Shared) {
     let made = store.create_guest(new_guest(&["mina"])).await.unwrap();
@@ -114,7 +124,7 @@ pub async fn a_username_belongs_to_one_account(store: Shared) {
 pub async fn a_password_hash_is_replaced(store: Shared) {
     let mina = account(&store, "mina").await;
     store
-        .set_password_hash(mina, "$argon2id$new".to_owned())
+        .change_password(new_password(mina, session_id()))
         .await
         .unwrap();
     let hash = store.password_hash(mina).await.unwrap();
@@ -123,14 +133,38 @@ pub async fn a_password_hash_is_replaced(store: Shared) {
     assert_eq!(found.password_hash, "$argon2id$new");
 }
 
+pub async fn a_new_password_ends_every_session_but_one(store: Shared) {
+    let mina = account(&store, "mina").await;
+    let jisu = account(&store, "jisu").await;
+    let mut sessions = Vec::new();
+    for (user, n) in [(mina, 1), (mina, 2), (mina, 3), (jisu, 4)] {
+        let made = store.create_session(new_session(user, token(n))).await;
+        sessions.push(made.unwrap().id);
+    }
+    let change = new_password(mina, sessions[0]);
+    let mut ended = store.change_password(change.clone()).await.unwrap();
+    ended.sort();
+    let mut wanted = sessions[1..3].to_vec();
+    wanted.sort();
+    assert_eq!(ended, wanted);
+    for (id, live) in sessions.iter().zip([true, false, false, true]) {
+        let session = store.session(*id).await.unwrap().unwrap();
+        assert_eq!(session.is_live(change.at), live);
+    }
+}
+
 pub async fn a_guest_has_no_password(store: Shared) {
     let jisu = guest(&store, "jisu").await;
+    let session = store
+        .create_session(new_session(jisu, token(1)))
+        .await
+        .unwrap();
     assert_eq!(store.password_hash(jisu).await.unwrap(), None);
-    let set = store
-        .set_password_hash(jisu, "$argon2id$new".to_owned())
-        .await;
-    refused(set, Missing::User);
+    let change = new_password(jisu, session_id());
+    refused(store.change_password(change).await, Missing::User);
     assert_eq!(store.password_hash(jisu).await.unwrap(), None);
+    let kept = store.session(session.id).await.unwrap();
+    assert_eq!(kept, Some(session), "a refusal ends no session");
     assert_eq!(store.password_hash(user_id()).await.unwrap(), None);
 }
 

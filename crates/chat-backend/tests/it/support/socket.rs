@@ -173,6 +173,15 @@ impl Socket {
         .await
     }
 
+    /// The next room that is new in the user's list.
+    pub async fn added(&mut self) -> RoomId {
+        self.expect("room_added", |doc| match doc {
+            ServerDoc::RoomAdded { summary } => Some(summary.room.id),
+            _ => None,
+        })
+        .await
+    }
+
     /// The next event of a room.
     pub async fn event(&mut self, room: RoomId) -> Event {
         self.expect("ev", |doc| match doc {
