@@ -381,7 +381,8 @@ impl Config {
 
     /// The times and limits of HTTP connections.
     pub fn listener(&self) -> listener::Settings {
-        self.sockets.listener(self.allowed_hosts.clone())
+        self.sockets
+            .listener(self.allowed_hosts.clone(), self.trusted_proxies)
     }
 
     /// How the process ends.

@@ -33,6 +33,7 @@ use self::body::DeadlineBody;
 use self::host::has_one_valid_host;
 use self::slots::Slots;
 use crate::error::ApiError;
+use crate::rate_limit::AddressKey;
 use crate::shutdown::Lifecycle;
 
 /// How long to wait before accepting again when that failed for lack of a resource.
@@ -96,7 +97,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(slot) = slots.take(address.ip()) else {
+        let Some(slot) = slots.take(AddressKey::from(address.ip())) else {
             lifecycle.tasks().spawn(refuse(stream));
             continue;
         };

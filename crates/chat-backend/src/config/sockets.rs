@@ -18,7 +18,8 @@ pub struct Sockets {
         default_value_t = 18_000
     )]
     pub connections: usize,
-    /// HTTP connections and sockets of one address at once.
+    /// HTTP connections and sockets of one address at once. Behind trusted proxies connections are
+    /// theirs and only counted in all; sockets are counted by the address that they forward.
     #[arg(
         long = "limit-connections-per-address",
         env = "CHAT_LIMIT_CONNECTIONS_PER_ADDRESS",
@@ -107,14 +108,19 @@ fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
 }
 
 impl Sockets {
-    /// For the listener, which serves `hosts`.
-    pub(super) fn listener(&self, hosts: Vec<String>) -> listener::Settings {
+    /// For the listener, which serves `hosts`, perhaps behind proxies.
+    pub(super) fn listener(&self, hosts: Vec<String>, trusted_proxies: u8) -> listener::Settings {
+        // A proxy's connections carry everybody's requests: its address has no share of its own.
+        let connections_per_address = match trusted_proxies {
+            0 => self.connections_per_address,
+            _ => self.connections,
+        };
         listener::Settings {
             headers: self.headers,
             body: self.body,
             write_stall: self.write_stall,
             connections: self.connections,
-            connections_per_address: self.connections_per_address,
+            connections_per_address,
             hosts,
         }
     }

@@ -1,13 +1,14 @@
 //! How many connections there are, in all and of each address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::rate_limit::AddressKey;
 
 #[derive(Default)]
 struct Counts {
     all: usize,
-    of: HashMap<IpAddr, usize>,
+    of: HashMap<AddressKey, usize>,
 }
 
 struct Shared {
@@ -30,7 +31,7 @@ impl Slots {
     }
 
     /// A place for a connection of this address, if there is one.
-    pub(super) fn take(&self, address: IpAddr) -> Option<Slot> {
+    pub(super) fn take(&self, address: AddressKey) -> Option<Slot> {
         let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = counts.of.get(&address).copied().unwrap_or(0);
         if counts.all >= self.0.max || of_address >= self.0.max_per_address {
@@ -48,7 +49,7 @@ impl Slots {
 /// One connection's place. An upgraded socket keeps it until it closes.
 pub struct Slot {
     slots: Slots,
-    address: IpAddr,
+    address: AddressKey,
 }
 
 impl Drop for Slot {
@@ -67,11 +68,25 @@ impl Drop for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
+
+    fn key(address: &str) -> AddressKey {
+        AddressKey::from(address.parse::<IpAddr>().unwrap())
+    }
+
+    #[test]
+    fn one_subscriber_of_ipv6_has_one_share() {
+        let slots = Slots::new(10, 1);
+        let _first = slots.take(key("2001:db8:1:2::1")).unwrap();
+        assert!(slots.take(key("2001:db8:1:2:ffff::9")).is_none());
+        assert!(slots.take(key("2001:db8:1:3::1")).is_some());
+    }
 
     #[test]
     fn places_are_bounded_in_all_and_per_address_and_given_back() {
-        let (one, two) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let (one, two) = (key("127.0.0.1"), key("127.0.0.2"));
         let slots = Slots::new(3, 2);
         let first = slots.take(one).unwrap();
         let _second = slots.take(one).unwrap();

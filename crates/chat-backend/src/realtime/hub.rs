@@ -4,7 +4,6 @@
 //! so on) after a user's rights changed. No call here blocks or waits for a reader.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -30,6 +29,7 @@ use super::room::{ActiveRoom, Place, Repair};
 use super::settings::Settings;
 use crate::auth::Caller;
 use crate::clock::Clock;
+use crate::rate_limit::AddressKey;
 use crate::shutdown::Lifecycle;
 
 /// Rooms whose heads are compared with one question to the store.
@@ -193,7 +193,7 @@ impl Hub {
     }
 
     /// Takes a connection in, before anybody knows whose it is.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Registration, TooMany> {
+    pub(super) fn admit(self: &Arc<Self>, address: AddressKey) -> Result<Registration, TooMany> {
         let id = ConnectionId::from_uuid(Uuid::now_v7());
         let mailbox = Arc::new(Mailbox::new(id));
         self.registry()

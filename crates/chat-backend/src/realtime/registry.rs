@@ -1,13 +1,13 @@
 //! Which sockets this node has: whose they are, from where, and how many of each there may be.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use chat_types::id::{ConnectionId, SessionId, UserId};
 
 use super::mailbox::Mailbox;
 use crate::auth::Caller;
+use crate::rate_limit::AddressKey;
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub(super) struct TooMany;
 
 struct Entry {
     mailbox: Arc<Mailbox>,
-    address: IpAddr,
+    address: AddressKey,
     owner: Option<(UserId, SessionId)>,
 }
 
@@ -51,7 +51,7 @@ struct AddressCount {
 pub(super) struct Registry {
     entries: HashMap<ConnectionId, Entry>,
     users: HashMap<UserId, Vec<ConnectionId>>,
-    addresses: HashMap<IpAddr, AddressCount>,
+    addresses: HashMap<AddressKey, AddressCount>,
 }
 
 impl Registry {
@@ -59,7 +59,7 @@ impl Registry {
     pub(super) fn admit(
         &mut self,
         mailbox: Arc<Mailbox>,
-        address: IpAddr,
+        address: AddressKey,
         caps: &Caps,
     ) -> Result<(), TooMany> {
         let count = self.addresses.entry(address).or_default();

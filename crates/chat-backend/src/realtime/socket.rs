@@ -21,6 +21,7 @@ use super::wire::{Handshake, Limits};
 use crate::error::ApiError;
 use crate::extract::client_ip::client_ip;
 use crate::listener::Slot;
+use crate::rate_limit::AddressKey;
 use crate::state::AppState;
 
 /// When an address with too many sockets may try again.
@@ -46,7 +47,7 @@ async fn connect(
     let address = client_ip(request.headers(), peer, state.config.trusted_proxies);
     let registration = state
         .hub
-        .admit(address)
+        .admit(AddressKey::from(address))
         .map_err(|_| ApiError::rate_limited(RETRY_MS))?;
     let (subprotocol, served) = choose_subprotocol(request.headers());
     let refusal = if !origin_may_connect(&state, request.headers()) {

@@ -28,6 +28,7 @@ use crate::auth::{self, Caller};
 use crate::error::ApiError;
 use crate::extract::{self, client_ip::client_ip};
 use crate::listener::Slot;
+use crate::rate_limit::AddressKey;
 use crate::rooms;
 use crate::state::AppState;
 
@@ -57,7 +58,10 @@ async fn stream(
     };
     let address = client_ip(&headers, peer, state.config.trusted_proxies);
     let too_many = |_| ApiError::rate_limited(RETRY_MS);
-    let registration = state.hub.admit(address).map_err(too_many)?;
+    let registration = state
+        .hub
+        .admit(AddressKey::from(address))
+        .map_err(too_many)?;
     if let Some(caller) = &caller {
         registration.identify(caller).map_err(too_many)?;
         // A revocation since the first look would not have found this registration.

@@ -263,18 +263,45 @@ async fn a_user_has_a_bounded_number_of_sockets() {
 async fn an_address_has_a_bounded_number_of_anonymous_sockets() {
     let app = TestApp::start_with(&[("--limit-anonymous-per-address", "1")]).await;
     let _first = app.connect().await;
-    let url = app.url("/v1/ws");
-    let request = app.http.get(url).header("connection", "upgrade");
-    let request = request
-        .header("upgrade", "websocket")
-        .header("sec-websocket-version", "13");
-    let answer = request
-        .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
-        .send()
-        .await
-        .unwrap();
+    let answer = upgrade(&app, "192.0.2.1").await;
     assert_eq!(answer.status(), 429);
     assert!(answer.headers().contains_key("retry-after"));
+}
+
+/// The answer to a handshake that comes through a proxy.
+async fn upgrade(app: &TestApp, forwarded: &str) -> reqwest::Response {
+    let request = app.http.get(app.url("/v1/ws"));
+    let request = request
+        .header("x-forwarded-for", forwarded)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
+        .header("sec-websocket-protocol", SUBPROTOCOL);
+    request.send().await.unwrap()
+}
+
+#[tokio::test]
+async fn behind_a_proxy_sockets_are_counted_by_the_client_and_connections_only_in_all() {
+    let app = TestApp::start_with(&[
+        ("--trusted-proxies", "1"),
+        ("--limit-anonymous-per-address", "1"),
+        ("--limit-connections-per-address", "1"),
+    ])
+    .await;
+    let mut open = Vec::new();
+    for (client, status) in [
+        ("192.0.2.1", 101),
+        ("192.0.2.1", 429),
+        ("192.0.2.2", 101),
+        ("2001:db8:1:2::1", 101),
+        ("2001:db8:1:2:3::4", 429),
+        ("2001:db8:1:3::1", 101),
+    ] {
+        let answer = upgrade(&app, client).await;
+        assert_eq!(answer.status(), status, "{client}");
+        open.push(answer);
+    }
 }
 
 #[tokio::test]
