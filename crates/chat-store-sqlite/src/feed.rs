@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chat_store::{ChangesPage, Cursor, Feed, HistoryFrom, Result, RoomRecord, Snapshot, Start};
 use chat_types::event::{Change, SeqChange};
 use chat_types::id::{Number, RoomId, Seq, UserId};
-use chat_types::limits::MEMBERS_PAGE;
+use chat_types::limits::{MEMBERS_PAGE, REPLAY_BYTES};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -22,6 +22,12 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM messages WHERE room = ?1 AND seq > ?
                               WHERE room = ?1 AND member_seq > ?2 AND left_at IS NOT NULL
                               LIMIT ?3))
      + (SELECT count(*) FROM rooms WHERE id = ?1 AND room_seq > ?2)";
+
+/// How many bytes of text changed after `?2`, in `?3` messages at most.
+const COUNT_BYTES: &str = "\
+SELECT coalesce(sum(bytes), 0)
+FROM (SELECT length(CAST(body AS BLOB)) AS bytes FROM messages
+      WHERE room = ?1 AND seq > ?2 LIMIT ?3)";
 
 const HEADS: &str =
     "SELECT id, head FROM rooms WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
@@ -108,7 +114,7 @@ fn usable(cursor: Option<Cursor>, record: &RoomRecord) -> Option<Seq> {
         .map(|cursor| cursor.since)
 }
 
-/// Everything after `since`, unless that is more than `replay`.
+/// Everything after `since`, unless that is more than `replay` or too much text.
 async fn resume(
     connection: &mut SqliteConnection,
     row: &RoomRow,
@@ -117,18 +123,31 @@ async fn resume(
     replay: u32,
 ) -> error::Result<Option<Vec<SeqChange>>> {
     let most = i64::from(replay) + 1;
-    let missed: i64 = sqlx::query_scalar(COUNT_CHANGES)
-        .bind(*row.room()?.0.id.as_uuid())
-        .bind(integer(since.0))
-        .bind(most)
-        .fetch_one(&mut *connection)
-        .await?;
-    if missed >= most {
+    if count(connection, COUNT_CHANGES, row, since, most).await? > u64::from(replay)
+        || count(connection, COUNT_BYTES, row, since, most).await? > REPLAY_BYTES as u64
+    {
         return Ok(None);
     }
     changes(connection, row, viewer, since, most)
         .await
         .map(Some)
+}
+
+/// Counts what changed after `since`, in `most` rows of a kind at most.
+async fn count(
+    connection: &mut SqliteConnection,
+    what: &'static str,
+    row: &RoomRow,
+    since: Seq,
+    most: i64,
+) -> error::Result<u64> {
+    let count: i64 = sqlx::query_scalar(what)
+        .bind(*row.room()?.0.id.as_uuid())
+        .bind(integer(since.0))
+        .bind(most)
+        .fetch_one(connection)
+        .await?;
+    Ok(count.unsigned_abs())
 }
 
 /// The first `limit` current rows whose newest change is after `after`, by rising `seq`.

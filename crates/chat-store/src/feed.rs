@@ -37,8 +37,8 @@ pub struct Snapshot {
 pub enum Start {
     /// The cursor was good: everything after it, complete, as current rows by rising `seq`.
     Resumed(Vec<SeqChange>),
-    /// No cursor, one of another history, one from the future, or more missed changes than the
-    /// bound: the newest messages instead.
+    /// No cursor, one of another history, one from the future, or more missed changes or text than
+    /// the bounds: the newest messages instead.
     Fresh {
         /// In rising number.
         messages: Vec<Message>,
@@ -66,7 +66,8 @@ pub struct ChangesPage {
 #[async_trait]
 pub trait Feed {
     /// First load or resume, for `viewer`, from one snapshot. `tail` bounds the messages of a fresh
-    /// start, `replay` the changes of a resume. `None` when the room does not exist.
+    /// start, `replay` the changes of a resume, whose messages have [`REPLAY_BYTES`](chat_types::limits::REPLAY_BYTES) of text at most.
+    /// `None` when the room does not exist.
     ///
     /// A fresh start at any head, and a resume from any earlier head applied to what was known
     /// there, give the same room. Of somebody who left, a resume tells the last change as a member

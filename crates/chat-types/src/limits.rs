@@ -21,6 +21,8 @@ pub const TAIL: u32 = 100;
 pub const SYNC_PAGE: u32 = 100;
 /// Changes that a resume replays before it starts from a fresh page instead.
 pub const REPLAY: u32 = 500;
+/// Bytes of message text that a resume replays before it starts from a fresh page instead.
+pub const REPLAY_BYTES: usize = 256 * 1024;
 /// Messages in one page of history over HTTP.
 pub const HISTORY_PAGE: u32 = 100;
 /// Members in one page, and in the summary of a `subbed`.

@@ -132,6 +132,7 @@ fn the_limits_are_those_of_the_code() {
         ("bytes of an HTTP body", "65,536"),
         ("rooms of a connection", "128"),
         ("rows that a resume replays", "500"),
+        ("bytes of text that a resume replays", "262,144"),
         ("different emoji under a message", "20"),
     ] {
         row("Limits", &[limit, value]);
@@ -143,9 +144,10 @@ fn the_limits_are_those_of_the_code() {
         limits::BODY_BYTES,
         limits::ROOMS_PER_CONNECTION,
         limits::REPLAY as usize,
+        limits::REPLAY_BYTES,
         limits::REACTIONS_PER_MESSAGE,
     ];
-    assert_eq!(plain, [16_384, 64, 65_536, 65_536, 128, 500, 20]);
+    assert_eq!(plain, [16_384, 64, 65_536, 65_536, 128, 500, 262_144, 20]);
     let pages = [
         limits::TAIL,
         limits::SYNC_PAGE,

@@ -1,9 +1,10 @@
 //! Getting connected and staying so.
 
 use chat_client::{ConnectionState, Input, Notice, StopReason};
+use chat_types::problem::ErrorCode;
 use chat_types::ws::{Command, ServerDoc};
 
-use crate::support::{Bench, me, nth_room, signed_in, token, welcome};
+use crate::support::{Bench, err, me, nth_room, signed_in, token, welcome};
 
 fn waits_until(bench: &Bench) -> u64 {
     match bench.client.connection() {
@@ -71,6 +72,20 @@ fn back_off_starts_over_after_a_minute_of_health() {
     }
     bench.close(1006, "");
     assert!(waits_until(&bench) - bench.now <= 500);
+}
+
+#[test]
+fn a_greeting_that_is_refused_for_the_rate_is_said_again_when_the_server_says() {
+    let mut bench = Bench::new(signed_in());
+    bench.feed(Input::Start);
+    let conn = bench.conn.expect("it connects");
+    bench.feed(Input::Opened { conn });
+    let id = bench.only_id();
+    bench.say(err(id, ErrorCode::RateLimited, Some(40_000)));
+    assert!(waits_until(&bench) - bench.now >= 40_000);
+    bench.pass_until_connect();
+    bench.greet(Some(me()));
+    assert_eq!(bench.client.connection(), &ConnectionState::Online);
 }
 
 #[test]

@@ -181,6 +181,33 @@ fn a_reconnect_resumes_after_the_cursor() {
 }
 
 #[test]
+fn a_room_that_is_refused_for_the_rate_is_followed_when_the_server_says() {
+    let mut bench = Bench::online();
+    bench.open();
+    let id = bench.only_id();
+    bench.say(err(id, ErrorCode::RateLimited, Some(40_000)));
+    bench.pass(39_999);
+    let commands = bench.commands();
+    assert!(commands.iter().all(|it| it.request_id().is_none()), "early");
+    bench.pass(1);
+    let id = bench.only_id();
+    bench.say(subbed(fresh(id, 2)));
+    assert_eq!(bench.bodies(), ["message 1", "message 2"]);
+}
+
+#[test]
+fn a_resume_that_is_refused_for_the_rate_keeps_what_is_shown_and_its_place() {
+    let mut bench = Bench::in_room(2);
+    bench.reconnect();
+    let (id, _) = sub(&mut bench);
+    bench.say(err(id, ErrorCode::RateLimited, Some(40_000)));
+    assert_eq!(bench.bodies(), ["message 1", "message 2"]);
+    bench.pass(40_000);
+    let (_, since) = sub(&mut bench);
+    assert_eq!(since, Some(Seq(2)));
+}
+
+#[test]
 fn a_resume_that_is_refused_starts_the_timeline_over() {
     let mut bench = Bench::in_room(2);
     bench.reconnect();

@@ -2,6 +2,7 @@
 
 use chat_types::event::{Change, Event, SeqChange};
 use chat_types::id::{Epoch, MessageId, Number, RoomId, Seq, UserId};
+use chat_types::limits::{MESSAGE_CHARS, REPLAY_BYTES};
 use chat_types::room::Role;
 
 use super::given::{
@@ -155,6 +156,22 @@ pub async fn more_missed_changes_than_the_bound_start_afresh(store: Shared) {
         resumed(resume(&store, room, Seq(2), 5).await.start).len(),
         5
     );
+}
+
+pub async fn more_missed_text_than_the_bound_starts_afresh(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    let long = "\u{1f600}".repeat(MESSAGE_CHARS);
+    let within = REPLAY_BYTES / long.len();
+    for _ in 0..within {
+        send(&store, room, mina, &long).await;
+    }
+    let changes = resumed(resume(&store, room, Seq(1), 500).await.start);
+    assert_eq!(changes.len(), within);
+    send(&store, room, mina, &long).await;
+    let start = resume(&store, room, Seq(1), 500).await.start;
+    assert!(matches!(start, Start::Fresh { .. }));
+    let changes = resumed(resume(&store, room, Seq(2), 500).await.start);
+    assert_eq!(changes.len(), within);
 }
 
 pub async fn a_resume_says_who_left(store: Shared) {

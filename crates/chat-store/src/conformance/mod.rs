@@ -147,6 +147,7 @@ macro_rules! conformance_suite {
             feed: a_snapshot_counts_all_members_and_lists_the_first
             feed: a_cursor_of_another_history_or_of_the_future_starts_afresh
             feed: more_missed_changes_than_the_bound_start_afresh
+            feed: more_missed_text_than_the_bound_starts_afresh
             feed: a_resume_says_who_left
             feed: a_resume_costs_what_changed_not_what_happened
             feed: live_events_lead_to_what_a_fresh_load_shows
