@@ -60,6 +60,11 @@ export class ApiUser {
     return this.post(`/v1/rooms/${room}/messages`, { client_id: clientId, body });
   }
 
+  /** Sends a message that answers another. */
+  reply(room, id, body) {
+    return this.post(`/v1/rooms/${room}/messages`, { client_id: uuid7(), body, reply_to: id });
+  }
+
   /** Every message of a room, oldest first. */
   async history(room) {
     let messages = [];

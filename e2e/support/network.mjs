@@ -9,6 +9,9 @@ export class Network {
   #target;
   #pairs = new Set();
   #cut = false;
+  #idleMs = 0;
+  /** How many connections were cut because nothing came through them. */
+  idleCuts = 0;
 
   static async before(targetPort) {
     const network = new Network();
@@ -36,6 +39,11 @@ export class Network {
 
   mend() {
     this.#cut = false;
+  }
+
+  /** Cuts every connection through which nothing comes for so long, as a load balancer does. */
+  cutIdle(afterMs) {
+    this.#idleMs = afterMs;
   }
 
   /** Drops every connection; new ones are carried. */
@@ -67,6 +75,10 @@ export class Network {
     };
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
+      socket.setTimeout(this.#idleMs, () => {
+        this.idleCuts += 1;
+        end();
+      });
       socket.on('error', end);
       socket.on('close', end);
     }

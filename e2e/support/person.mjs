@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 
+import { ApiUser } from './api.mjs';
+import * as complaints from './complaints.mjs';
 import { until } from './until.mjs';
 
 /** The rows of the timeline as a reader sees them. Runs in the page. */
@@ -21,14 +23,14 @@ function readRows() {
   }));
 }
 
-/** What is there only when the script runs: the server's page has it disabled or not at all. */
-const ALIVE = '[data-testid=join]:enabled, [data-testid=composer]:enabled, [data-testid=account-menu]';
+/** Only the module says this, and only when its socket is greeted; the server's page never does. */
+const ALIVE = 'html[data-connection=online]';
 
 export class Person {
   /** Requests and sockets of this person, as `{ url, headers }` and `{ url, sent, received, closed }`. */
   requests = [];
   sockets = [];
-  /** What the page complained about: scripts that failed, policies that were broken. */
+  /** What the page complained about. */
   complaints = [];
 
   constructor(servers, context, page, name) {
@@ -44,11 +46,7 @@ export class Person {
     this.view = page;
     page.on('request', (request) => this.requests.push({ url: request.url(), headers: request.headers() }));
     page.on('websocket', (socket) => this.#watchSocket(socket));
-    page.on('pageerror', (error) => this.complaints.push(`script error: ${error.message}`));
-    page.on('console', (message) => {
-      const text = message.text();
-      if (/Content Security Policy|panicked|hydration/i.test(text)) this.complaints.push(text);
-    });
+    complaints.listen(page, (text) => this.complaints.push(text));
   }
 
   #watchSocket(socket) {
@@ -72,8 +70,14 @@ export class Person {
     await this.isInteractive();
   }
 
-  openRoom(room) {
-    return this.open(`/r/${room}`);
+  async openRoom(room) {
+    await this.open(`/r/${room}`);
+    await this.followsRoom();
+  }
+
+  /** The room is here: its messages are shown and what comes next will be. */
+  async followsRoom() {
+    await this.view.locator('[role=log]:not([aria-busy])').waitFor();
   }
 
   async reload() {
@@ -81,7 +85,12 @@ export class Person {
     await this.isInteractive();
   }
 
-  /** The script has taken over the server's page: before that, a click is lost. */
+  /** Another tab of the same browser, as somebody who looks at it. */
+  async tab(name) {
+    return new Person(this.servers, this.context, await this.context.newPage(), name);
+  }
+
+  /** The module has taken over the server's page, and is connected: before that, a click is lost. */
   async isInteractive() {
     await this.view.locator(ALIVE).first().waitFor({ state: 'attached' });
   }
@@ -183,6 +192,26 @@ export class Person {
     assert.equal(new Set(ids).size, ids.length, `a message is shown twice: ${JSON.stringify(rows)}`);
     const numbers = rows.map((row) => row.number).filter((number) => number !== null);
     assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b), 'messages are out of order');
+  }
+
+  /** Whether this row is wholly in view. */
+  isInView(body) {
+    return this.row(body).evaluate((row) => {
+      const box = row.getBoundingClientRect();
+      const log = document.querySelector('[role=log]').getBoundingClientRect();
+      return box.bottom <= Math.min(log.bottom, innerHeight) + 1 && box.top >= log.top - 1;
+    });
+  }
+
+  /** The first access token that this person's open socket was given. */
+  async token() {
+    const said = () => this.sockets.filter((socket) => !socket.closed).flatMap(({ sent }) => sent).find(({ token }) => token);
+    return (await until(said, `${this.name} has told the server who they are`)).token;
+  }
+
+  /** Who the server says this is; a name that somebody else has got a number. */
+  async user() {
+    return (await new ApiUser(this.servers.apiDirect, await this.token()).get('/v1/me')).user;
   }
 
   /** The scrolling element of the timeline. */

@@ -9,6 +9,7 @@ import { chromium } from 'playwright-core';
 
 import { ApiUser } from './api.mjs';
 import { Blog } from './blog.mjs';
+import { listenToPolicies } from './complaints.mjs';
 import { Person } from './person.mjs';
 import { ROOMY, Servers } from './servers.mjs';
 import * as settings from './settings.mjs';
@@ -32,6 +33,7 @@ class World {
   #people = [];
   #profiles = [];
   #rooms = 0;
+  #provoked = [];
 
   async start(name, environment) {
     this.servers = await Servers.start(name, environment);
@@ -50,10 +52,27 @@ class World {
   /** Somebody with a fresh browser profile. */
   async person(name, options = {}) {
     const context = await this.browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+    return this.#enter(context, name);
+  }
+
+  async #enter(context, name) {
     context.setDefaultTimeout(15_000);
+    await listenToPolicies(context);
     const person = new Person(this.servers, context, await context.newPage(), name);
     this.#people.push(person);
     return person;
+  }
+
+  /** Another tab of somebody's browser, looked at by itself. */
+  async tabOf(person, name) {
+    const tab = await person.tab(name);
+    this.#people.push(tab);
+    return tab;
+  }
+
+  /** This scenario makes pages complain in this way (one of `PROVOKED`), and that is no fault. */
+  provokes(kind) {
+    this.#provoked.push(kind);
   }
 
   /** Somebody whose browser blocks storage in third-party frames, as many do by default. */
@@ -65,10 +84,7 @@ class World {
     fs.writeFileSync(path.join(profile, 'Default/Preferences'), JSON.stringify(preferences));
     const context = await chromium.launchPersistentContext(profile, { executablePath: settings.chromium, args: FLAGS, locale: 'en-US' });
     this.#profiles.push(profile);
-    context.setDefaultTimeout(15_000);
-    const person = new Person(this.servers, context, await context.newPage(), name);
-    this.#people.push(person);
-    return person;
+    return this.#enter(context, name);
   }
 
   /** A guest who joined this room under this name. */
@@ -90,9 +106,10 @@ class World {
   }
 
   async leave() {
-    const complaints = this.#people.flatMap((person) => person.complaints.map((text) => `${person.name}: ${text}`));
-    for (const person of this.#people.splice(0)) await person.close();
-    return complaints;
+    for (const person of this.#people) await person.close();
+    const provoked = this.#provoked.splice(0);
+    return this.#people.splice(0).flatMap(({ name, complaints }) =>
+      complaints.filter((text) => !provoked.some((kind) => kind.test(text))).map((text) => `${name}: ${text}`));
   }
 
   async keepEvidence(title) {
@@ -107,7 +124,7 @@ class World {
 
 /**
  * Starts a world for the tests of this file and returns it with `scenario`, which runs one of them: its
- * people leave at the end, and a page that complained, about a script or its security policy, fails it.
+ * people leave at the end, and a page that complained fails it, unless the scenario `provokes` that.
  */
 export function world(name, environment = ROOMY) {
   const world = new World();

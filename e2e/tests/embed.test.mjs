@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 
+import { PROVOKED } from '../support/complaints.mjs';
 import { freePorts } from '../support/servers.mjs';
+import { until } from '../support/until.mjs';
 import { world } from '../support/world.mjs';
 
 const { scenario } = world('embed');
@@ -88,32 +90,84 @@ scenario('a guest survives a reload in a frame whose storage is blocked', async 
   assert.equal(authors[0], authors[1], 'the reload made another guest');
 });
 
-scenario('a page whose origin the site does not list cannot frame its rooms', async (world) => {
+scenario('only a page whose origin the site lists can frame its rooms, and no page frames the app', async (world) => {
+  world.provokes(PROVOKED.foreignFrame);
+  const frame = (path) => `<iframe src="${world.servers.web}${path}" title="Chat" width="100%" height="480"></iframe>`;
+  world.blog.publish('/framed', frame('/embed/blog/%2Fframed'));
+  world.blog.publish('/clickjacked', frame('/'));
+  const stranger = world.servers.blog.replace('blog.test', 'stranger.test');
+
+  const reader = await visit(world, 'reader', '/framed');
+  await reader.at('join').waitFor();
+  for (const page of [`${stranger}/framed`, `${world.servers.blog}/clickjacked`]) {
+    const victim = await world.person('victim');
+    await victim.page.goto(page);
+    const refused = () => victim.complaints.some((text) => PROVOKED.foreignFrame.test(text));
+    await until(refused, () => `the browser refuses the frame of ${page}; it says ${victim.complaints}`);
+    const inside = victim.page.locator('iframe').contentFrame();
+    await until(async () => (await inside.locator('html').count()) > 0, 'the frame is loaded');
+    assert.equal(await inside.locator('[data-testid], [role=log]').count(), 0, `${page} shows the chat`);
+  }
+});
+
+scenario('the embed neither takes the focus nor scrolls the page, when it opens and when somebody talks', async (world) => {
+  const page = '/quiet';
+  world.blog.publish(page, `<div style="height:900px">An article.</div><input id="own">${loader(world)}<div style="height:3000px"></div>`);
   const mina = await world.person('mina');
-  await mina.page.goto(`${world.servers.web}/`);
-  const answer = await mina.page.request.get(`http://127.0.0.1:${world.servers.ports.web}/embed/blog/%2Fa`);
-  assert.match(answer.headers()['content-security-policy'], new RegExp(`frame-ancestors ${world.servers.blog}(;|$)`));
-  const app = await mina.page.request.get(`http://127.0.0.1:${world.servers.ports.web}/`);
-  assert.match(app.headers()['content-security-policy'], /frame-ancestors 'none'/);
+  await mina.page.goto(world.servers.blog + page);
+  await mina.page.locator('#own').focus();
+  await mina.page.evaluate(() => scrollTo(0, 600));
+  const stands = () => mina.page.evaluate(() => ({ focus: document.activeElement.id, scroll: scrollY }));
+  mina.view = mina.page.locator('iframe').contentFrame();
+  await mina.isInteractive();
+  await mina.followsRoom();
+  assert.deepEqual(await stands(), { focus: 'own', scroll: 600 }, 'opening moved the page');
+
+  const { reader, room } = await openPage(world, page);
+  for (let n = 1; n <= 30; n += 1) await reader.send(room, `line ${n}`);
+  await mina.sees('line 30');
+  assert.deepEqual(await stands(), { focus: 'own', scroll: 600 }, 'a message moved the page');
 });
 
-scenario('the embed neither takes the focus nor scrolls the page', async (world) => {
-  world.blog.publish('/quiet', `<input id="own"><div style="height:3000px"></div>${loader(world)}`);
-  const person = await world.person('mina');
-  await person.page.goto(`${world.servers.blog}/quiet`);
-  await person.page.locator('#own').focus();
-  await person.page.locator('iframe').first().waitFor({ state: 'attached', timeout: 2_000 }).catch(() => {});
-  assert.equal(await person.page.evaluate(() => document.activeElement.id), 'own');
-  assert.equal(await person.page.evaluate(() => scrollY), 0);
+scenario('a room far below is loaded when the reader comes near', async (world) => {
+  world.blog.publish('/long', `<div style="height:5000px"></div>${loader(world)}`);
+  const mina = await world.person('mina');
+  await mina.page.goto(`${world.servers.blog}/long`);
+  await mina.page.waitForFunction(() => window.Sarangbang);
+  // An observer of our own, made later, is told later: theirs has had its say by then.
+  await mina.page.evaluate(() => new Promise((resolve) => { new IntersectionObserver(resolve).observe(document.body); }));
+  assert.equal(await mina.page.locator('iframe').count(), 0, 'it is loaded far away');
+  await mina.page.evaluate(() => scrollTo(0, 4_500));
+  mina.view = mina.page.locator('iframe').contentFrame();
+  await mina.isInteractive();
 });
 
-scenario('a service that is down leaves nothing of itself on the page', async (world) => {
+scenario('a chat that is down leaves nothing of itself on the page', async (world) => {
+  world.provokes(PROVOKED.lostNetwork);
   const [nobody] = await freePorts(1);
-  world.blog.publish('/down', `<p>An article.</p><script async src="http://chat.test:${nobody}/embed.js" data-site="blog"></script>`);
-  const person = await world.person('mina');
-  await person.page.goto(`${world.servers.blog}/down`);
-  assert.equal(await person.page.locator('iframe').count(), 0);
-  assert.equal(await person.page.locator('p').innerText(), 'An article.');
+  world.blog.publish('/no-loader', `<p>An article.</p><script async src="http://chat.test:${nobody}/embed.js" data-site="blog"></script>`);
+  const early = await world.person('early');
+  await early.page.goto(`${world.servers.blog}/no-loader`);
+  assert.equal(await early.page.locator('iframe').count(), 0);
+
+  // The loader comes, from a cache perhaps, and the chat does not answer.
+  world.blog.publish('/no-chat', `${loader(world)}<p id="after">What follows.</p>`);
+  const mina = await world.person('mina');
+  await mina.page.clock.install();
+  world.servers.network.cut();
+  try {
+    await mina.page.goto(`${world.servers.blog}/no-chat`);
+    await mina.page.locator('iframe').waitFor({ state: 'attached' });
+    await mina.page.evaluate(() => window.Sarangbang.on('down', () => { window.toldDown = true; }));
+    const below = async () => (await mina.page.locator('#after').boundingBox()).y;
+    const before = await below();
+    await mina.page.clock.fastForward('01:00');
+    await mina.page.locator('iframe').waitFor({ state: 'hidden' });
+    assert.ok(await mina.page.evaluate(() => window.toldDown), 'the page is not told');
+    assert.ok(before - (await below()) >= 480, 'there is a hole in the page');
+  } finally {
+    world.servers.network.mend();
+  }
 });
 
 scenario('the loader weighs at most 2 KB', async (world) => {

@@ -20,6 +20,10 @@ scenario('Hangul in composition is sent once, whole, with one Enter', async (wor
 
   await jun.shows(['한글']);
   await mina.shows(['한글']);
+  // A second one would have come before this.
+  await mina.say('다음');
+  await jun.shows(['한글', '다음']);
+  await mina.shows(['한글', '다음']);
   assert.equal(await mina.at('composer').inputValue(), '', 'something stayed in the composer');
 });
 

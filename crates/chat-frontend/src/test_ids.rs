@@ -1,5 +1,10 @@
 //! Hooks for tests (`data-testid`). They are stable: tests of any kind find elements by these.
 
+/// The attribute of the document's element that says how the page is connected: `connecting`, `online`,
+/// `reconnecting`, `paused` or `stopped`. Only the module sets it, so that it is also the sign that the
+/// module has taken over the server's page.
+pub const CONNECTION_ATTRIBUTE: &str = "data-connection";
+
 macro_rules! test_ids {
     ($($name:ident = $value:literal;)*) => {
         $(
@@ -15,6 +20,8 @@ test_ids! {
     MESSAGE = "message";
     AUTHOR = "author";
     BODY = "body";
+    QUOTE = "quote";
+    REACTION = "reaction";
     COMPOSER = "composer";
     SEND = "send";
     JOIN_NAME = "join-name";

@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use super::session::{Session, SessionEvent};
 use crate::api::driver::{Driver, access_token};
-use crate::api::time;
+use crate::api::{document, time};
 use crate::config::BUILD;
+use crate::test_ids;
 
 type RoomListener = Rc<dyn Fn(&[RoomChange])>;
 
@@ -159,7 +160,10 @@ impl Connection {
         for notice in notices {
             match notice {
                 Notice::Room { room, change } => changes.push((room, change)),
-                Notice::Connection(state) => drop(self.state.try_set(state)),
+                Notice::Connection(state) => {
+                    document::set_attribute(test_ids::CONNECTION_ATTRIBUTE, Some(word(&state)));
+                    self.state.try_set(state);
+                }
                 Notice::SessionEnded => session.forget(),
                 Notice::RoomAdded(summary) => drop(self.added.try_set(Some(*summary))),
                 Notice::CommandFailed(failure) => drop(self.failure.try_set(Some(failure))),
@@ -180,6 +184,17 @@ impl Connection {
         if !own.is_empty() {
             listener(&own);
         }
+    }
+}
+
+/// The state as the document's element carries it.
+const fn word(state: &ConnectionState) -> &'static str {
+    match state {
+        ConnectionState::Connecting => "connecting",
+        ConnectionState::Online => "online",
+        ConnectionState::Reconnecting { .. } => "reconnecting",
+        ConnectionState::Paused => "paused",
+        ConnectionState::Stopped(_) => "stopped",
     }
 }
 

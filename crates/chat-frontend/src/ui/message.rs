@@ -160,6 +160,7 @@ fn Quote(row: RwSignal<RowData>) -> impl IntoView {
                     class="quote"
                     type="button"
                     tabindex="-1"
+                    data-testid=test_ids::QUOTE
                     title=tr(Key::JumpToReply)
                     on:click=move |_| model.go_to(number)
                 >
@@ -244,6 +245,7 @@ fn ReactionButton(id: MessageId, reaction: Reaction) -> impl IntoView {
             class="reaction"
             type="button"
             tabindex="-1"
+            data-testid=test_ids::REACTION
             aria-pressed=mine.to_string()
             on:click=move |_| model.react(id, chosen.clone(), !mine)
         >
