@@ -7,6 +7,7 @@
   const script = document.currentScript;
   if (!script || window.Sarangbang) return;
   const { site, page = location.pathname, theme, lang, height = '480px', title = 'Sarangbang', closed } = script.dataset;
+  if (!site) return console.error('Sarangbang: the script tag needs data-site, the key of your site');
   const base = new URL(script.src);
   const address = new URL(`/embed/${encodeURIComponent(site)}/${encodeURIComponent(page)}`, base);
   const set = (name, value) => value && address.searchParams.set(name, value);
@@ -18,12 +19,20 @@
   const emit = (name, detail) => (listeners[name] || []).forEach((listen) => listen(detail));
   const box = document.createElement('div');
   const show = (shown) => (box.style.display = shown ? '' : 'none');
+  let wanted = closed === undefined;
   box.style.height = height;
-  script.after(box);
+  // A tag in the head marks no place: the room comes at the end of the page, once there is one.
+  const place = () => {
+    if (!script.closest('head')) return script.after(box);
+    if (document.readyState !== 'loading') return document.body.append(box);
+    addEventListener('DOMContentLoaded', place, { once: true });
+  };
+  place();
 
   let frame;
   let patience;
   const open = () => {
+    wanted = true;
     show(true);
     if (frame) return;
     frame = document.createElement('iframe');
@@ -43,7 +52,7 @@
     if (!frame || source !== frame.contentWindow || origin !== base.origin || !data || !data.sarangbang) return;
     if (data.sarangbang === 'ready') {
       clearTimeout(patience);
-      show(true);
+      show(wanted);
     }
     // Where the browser blocks the frame's storage, this page keeps what the frame gives it.
     try {
@@ -65,18 +74,22 @@
     },
     { rootMargin: '300px' },
   );
-  if (closed === undefined) near.observe(box);
+  if (wanted) near.observe(box);
   else show(false);
 
   window.Sarangbang = {
     open,
-    close: () => show(false),
+    close() {
+      near.disconnect();
+      show((wanted = false));
+    },
     theme: (value) => tell('theme', value),
     on: (name, listen) => (listeners[name] ||= []).push(listen),
     destroy() {
       near.disconnect();
       clearTimeout(patience);
       removeEventListener('message', hear);
+      removeEventListener('DOMContentLoaded', place);
       box.remove();
       delete window.Sarangbang;
     },
