@@ -27,7 +27,8 @@ pub async fn common(request: Request, next: Next) -> Response {
 }
 
 /// The page's Content-Security-Policy. Scripts run by nonce only, and the one framing rule is that of
-/// `frame_ancestors`: `'none'`, or the origins of a site.
+/// `frame_ancestors`: `'none'`, or the origins of a site. Text becomes markup by the page's one Trusted
+/// Types policy only.
 pub fn content_security_policy(nonce: &str, api_base: &str, frame_ancestors: &str) -> String {
     let api = origin(api_base);
     let socket = socket_base(api);
@@ -35,6 +36,6 @@ pub fn content_security_policy(nonce: &str, api_base: &str, frame_ancestors: &st
         "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; \
          connect-src 'self' {api} {socket}; style-src 'self'; img-src 'self' data:; font-src 'self'; \
          manifest-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
-         frame-ancestors {frame_ancestors}"
+         frame-ancestors {frame_ancestors}; require-trusted-types-for 'script'; trusted-types default"
     )
 }

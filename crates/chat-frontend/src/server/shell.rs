@@ -7,7 +7,7 @@ use super::assets::Artifact;
 use crate::app::App;
 use crate::config::{API_BASE_META, origin};
 use crate::embed::Embed;
-use crate::i18n::Lang;
+use crate::i18n::{Key, Lang, text};
 
 /// What differs between documents.
 #[derive(Debug, Clone)]
@@ -28,6 +28,9 @@ pub struct Head {
     pub icon: Option<String>,
     /// The request that begins before the module is there.
     pub head_start: Option<HeadStart>,
+    /// Whether the reader's stored theme is taken before the first paint. The page around an embed
+    /// chooses that of the embed.
+    pub own_theme: bool,
 }
 
 /// A request to the API that the browser begins at once, beside loading the module.
@@ -43,6 +46,15 @@ pub struct HeadStart {
 /// becomes code.
 const HEAD_START: &str = "{const{u,b}=document.currentScript.dataset;window.headStart=fetch(u,b?{method:'POST',\
     headers:{'content-type':'application/json'},body:b}:{}).then(r=>r.ok?r.text():null,()=>null)}";
+
+/// Takes the stored theme, as [`crate::state::look`] does later. A blocked storage throws.
+const OWN_THEME: &str = "try{const t=localStorage.getItem('sarangbang.theme'),d=document.documentElement;\
+    if(t=='auto')delete d.dataset.theme;else if(t=='light'||t=='dark')d.dataset.theme=t}catch{}";
+
+/// The one policy by which text becomes markup under Trusted Types: the views bring static markup
+/// with them, and none of it holds a script. Text never becomes a script or its address.
+const MARKUP: &str = "window.trustedTypes?.createPolicy('default',\
+    {createHTML:h=>/<script|<iframe|<base|\\son\\w+\\s*=|javascript:/i.test(h)?null:h})";
 
 /// The document of the app.
 #[component]
@@ -73,10 +85,12 @@ fn Document(head: Head, children: Children) -> impl IntoView {
         <html lang=head.lang.tag() data-theme=head.theme>
             <head>
                 <meta charset="utf-8"/>
-                <meta name="viewport" content="width=device-width, initial-scale=1, interactive-widget=resizes-content"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name=API_BASE_META content=head.api_base/>
-                <title>"Sarangbang"</title>
+                <title>{text(head.lang, Key::Product)}</title>
+                <script nonce=head.nonce.clone() inner_html=MARKUP></script>
+                {head.own_theme.then(|| view! { <script nonce=head.nonce.clone() inner_html=OWN_THEME></script> })}
                 <link rel="preconnect" href=api_origin crossorigin=""/>
                 <link rel="stylesheet" href=format!("/assets/{}", head.css)/>
                 {head.icon.map(|icon| view! { <link rel="icon" href=format!("/assets/{icon}")/> })}
