@@ -55,6 +55,12 @@ test_ids! {
     INVITE_LINK = "invite-link";
     PERSON = "person";
     CONFIRM = "confirm";
+    REVEAL = "reveal";
+    DISPLAY_NAME = "display-name";
+    FIRST_UNREAD = "first-unread";
+    LEAVE = "leave";
+    NEW_DIRECT = "new-direct";
+    SOUGHT = "sought";
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ pub fn set_attribute(name: &str, value: Option<&str>) {
     };
 }
 
+/// Names the page in the browser's tab.
+pub fn set_title(title: &str) {
+    document().set_title(title);
+}
+
 /// What follows the `#` of the address.
 pub fn fragment() -> Option<String> {
     let hash = window().location().hash().ok()?;

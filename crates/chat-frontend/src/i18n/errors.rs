@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_rate_limit_names_the_seconds_rounded_up() {
         let said = trouble(Lang::Ko, ErrorCode::RateLimited, None, Some(1_200));
-        assert_eq!(said, "조금 빨라요. 2초 후에 다시 시도해 주세요.");
+        assert_eq!(said, "조금 빨랐어요. 2초 후에 다시 시도해 주세요.");
     }
 
     #[test]

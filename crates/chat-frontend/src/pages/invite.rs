@@ -21,11 +21,13 @@ use crate::ui::icons::IconName;
 use crate::ui::join::JoinForm;
 use crate::ui::notice::in_words;
 use crate::ui::skeleton::SkeletonLines;
+use crate::ui::title::name_page_by;
 use crate::ui::topbar::Topbar;
 
 /// Takes the invite as soon as there is a name to join with.
 #[component]
 pub fn InvitePage() -> impl IntoView {
+    name_page_by(Key::InviteTitle);
     let session = use_session();
     let rooms = use_my_rooms();
     let navigate = use_navigate();

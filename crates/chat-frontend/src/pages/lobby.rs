@@ -19,12 +19,14 @@ use crate::ui::notice::in_words;
 use crate::ui::room_link::RoomLink;
 use crate::ui::sidebar::Sidebar;
 use crate::ui::skeleton::SkeletonLines;
+use crate::ui::title::name_page;
 use crate::ui::topbar::Topbar;
 use crate::{routes, test_ids};
 
 /// The lobby. A visitor is asked for a name; who has one sees their rooms.
 #[component]
 pub fn LobbyPage() -> impl IntoView {
+    name_page(Signal::stored(String::new()));
     let user = use_session().user();
     let known = Memo::new(move |_| user.with(Option::is_some));
     let frame = move || {

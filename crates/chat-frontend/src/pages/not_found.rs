@@ -6,11 +6,13 @@ use crate::i18n::{Key, text, tr, use_lang};
 use crate::routes;
 use crate::ui::empty::Empty;
 use crate::ui::icons::IconName;
+use crate::ui::title::name_page_by;
 use crate::ui::topbar::Topbar;
 
 /// Says so, and shows the way back.
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
+    name_page_by(Key::NotFoundTitle);
     let lang = use_lang();
     let words = move |key| Signal::derive(move || text(lang.get(), key).to_owned());
     view! {

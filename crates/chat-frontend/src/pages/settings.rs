@@ -24,11 +24,13 @@ use crate::ui::look::{LangSelect, ThemeSelect};
 use crate::ui::notice::{ProblemNotice, in_words};
 use crate::ui::sidebar::{Sidebar, kind_words};
 use crate::ui::skeleton::SkeletonLines;
+use crate::ui::title::name_page_by;
 use crate::{routes, test_ids};
 
 /// Settings. A visitor can choose the looks.
 #[component]
 pub fn SettingsPage() -> impl IntoView {
+    name_page_by(Key::Settings);
     let session = use_session();
     let user = session.user();
     let account = Memo::new(move |_| {
@@ -90,11 +92,7 @@ fn Profile(user: User) -> impl IntoView {
     let guest = user.kind == UserKind::Guest;
     view! {
         <section class="card profile">
-            <Avatar
-                name=Signal::stored(user.name.clone())
-                id=user.id
-                size=AvatarSize::Large
-            />
+            <Avatar name=Signal::stored(user.name.clone()) size=AvatarSize::Large/>
             <div class="profile__text">
                 <p class="profile__name">
                     <bdi>{user.name}</bdi>

@@ -1,6 +1,6 @@
 //! Signing in, and making an account out of nothing or out of a guest.
 
-use chat_types::event::UserKind;
+use chat_types::event::{User, UserKind};
 use chat_types::id::RoomId;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -12,6 +12,7 @@ use crate::i18n::{Key, fill, text, tr, use_lang};
 use crate::state::session::use_session;
 use crate::ui::field::{Field, field_error, other_error};
 use crate::ui::notice::ProblemNotice;
+use crate::ui::title::name_page_by;
 use crate::ui::topbar::Topbar;
 use crate::{routes, test_ids};
 
@@ -50,6 +51,7 @@ fn AccountPage(purpose: Purpose) -> impl IntoView {
             Key::SignIn,
         ),
     };
+    name_page_by(title);
     view! {
         <div class="app__frame app__frame--plain">
             <main class="app__main" id="content">
@@ -98,6 +100,7 @@ fn AccountForm(purpose: Purpose) -> impl IntoView {
     let session = use_session();
     let username = RwSignal::new(String::new());
     let password = RwSignal::new(String::new());
+    let display_name = RwSignal::new(String::new());
     let error = RwSignal::new(None::<ApiError>);
     let pending = RwSignal::new(false);
     let navigate = use_navigate();
@@ -110,12 +113,13 @@ fn AccountForm(purpose: Purpose) -> impl IntoView {
         pending.set(true);
         error.set(None);
         let (name, secret) = (username.get_untracked(), password.get_untracked());
+        let shown = Some(display_name.get_untracked()).filter(|name| !name.trim().is_empty());
         let target = query.with_untracked(|query| target(query.get_str(routes::ROOM_PARAM)));
         let navigate = navigate.clone();
         spawn_local(async move {
             let done = match purpose {
                 Purpose::SignIn => session.sign_in(name, secret).await,
-                Purpose::Register => session.register(name, secret, None).await,
+                Purpose::Register => session.register(name, secret, shown).await,
             };
             pending.try_set(false);
             match done {
@@ -127,9 +131,14 @@ fn AccountForm(purpose: Purpose) -> impl IntoView {
         });
     };
     let registering = purpose == Purpose::Register;
+    // A guest has a name already, and keeps it.
+    let asks_name = Memo::new(move |_| {
+        let guest = |user: &User| user.kind == UserKind::Guest;
+        registering && !session.user().with(|user| user.as_ref().is_some_and(guest))
+    });
     view! {
         <form class="card form" on:submit=submit>
-            <ProblemNotice error=other_error(error, &["username", "password"])/>
+            <ProblemNotice error=other_error(error, &["username", "password", "name"])/>
             <Field
                 id="username"
                 label=Key::Username
@@ -149,6 +158,17 @@ fn AccountForm(purpose: Purpose) -> impl IntoView {
                 autocomplete=if registering { "new-password" } else { "current-password" }
                 test_id=test_ids::PASSWORD
             />
+            {move || asks_name.get().then(|| view! {
+                <Field
+                    id="display-name"
+                    label=Key::DisplayName
+                    value=display_name
+                    hint=Key::DisplayNameHint
+                    error=field_error(error, "name")
+                    autocomplete="nickname"
+                    test_id=test_ids::DISPLAY_NAME
+                />
+            })}
             <button
                 class="button button--primary button--wide"
                 data-testid=test_ids::SUBMIT

@@ -138,11 +138,13 @@ impl Compose {
         }
     }
 
-    /// Puts back what was being written on the last visit.
-    pub fn restore_draft(self) {
-        if let Some(text) = storage::get(Reach::Device, &self.draft_key()) {
-            self.put.set(Some((text, false)));
+    /// What is being written, here or on the last visit.
+    pub fn unsent(self) -> String {
+        let text = self.text.get_untracked();
+        if text.is_empty() && self.mode.get_untracked() == Mode::New {
+            return storage::get(Reach::Device, &self.draft_key()).unwrap_or_default();
         }
+        text
     }
 
     fn draft_key(self) -> String {

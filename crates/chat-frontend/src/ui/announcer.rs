@@ -29,7 +29,8 @@ pub fn Announcer() -> impl IntoView {
             .arrivals
             .try_update(std::mem::take)
             .unwrap_or_default();
-        spoken.set(words(lang.get_untracked(), &arrivals));
+        let words = words(lang.get_untracked(), &arrivals);
+        spoken.update(|spoken| *spoken = told_anew(spoken, words));
         resting.set_value(true);
         true
     };
@@ -69,6 +70,14 @@ fn words(lang: Lang, arrivals: &[Arrival]) -> String {
     arrivals.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Readers tell a change of the region: words that are in it already get a space that nobody hears.
+fn told_anew(before: &str, mut words: String) -> String {
+    if before == words {
+        words.push('\u{a0}');
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +96,15 @@ mod tests {
     fn a_few_messages_are_read_and_many_are_counted() {
         assert_eq!(words(Lang::En, &arrivals(2)), "mina: hi\nmina: hi");
         assert_eq!(words(Lang::En, &arrivals(12)), "12 new messages");
+    }
+
+    #[test]
+    fn the_same_words_again_change_the_region_each_time() {
+        let first = told_anew("", "mina: 네".to_owned());
+        let second = told_anew(&first, "mina: 네".to_owned());
+        let third = told_anew(&second, "mina: 네".to_owned());
+        assert_ne!(first, second);
+        assert_ne!(second, third);
+        assert_eq!(second.trim_end(), first);
     }
 }

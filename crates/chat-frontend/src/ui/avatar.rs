@@ -1,7 +1,6 @@
-//! A face for everyone, made from the user's id: it stays the same when the name changes, and two
-//! people of one name still look different.
+//! A face for everyone, made from the name: who is about to join sees the face that others will see.
+//! No two users have names that look alike, so a face tells people apart as well as the name does.
 
-use chat_types::id::UserId;
 use leptos::prelude::*;
 
 /// How large an avatar is.
@@ -12,7 +11,7 @@ pub enum AvatarSize {
     /// Beside a message.
     #[default]
     Medium,
-    /// In a profile.
+    /// Beside the name that one is about to take.
     Large,
 }
 
@@ -35,13 +34,13 @@ const SHAPES: [&str; 6] = [
 ];
 
 impl Face {
-    /// The face of a seed, the same everywhere and always.
-    fn of(seed: &[u8]) -> Self {
-        // FNV-1a spreads ids that differ in few bits.
-        let hash = seed.iter().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    /// The face of a name, the same everywhere and always.
+    fn of(name: &str) -> Self {
+        // FNV-1a; its low bits alone would give names that differ in one letter alike faces.
+        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
-        let [low, high, ..] = hash.to_le_bytes();
+        let [low, high, ..] = (hash ^ (hash >> 15)).to_le_bytes();
         Self {
             tone: low % TONES,
             shape: high % 6,
@@ -74,48 +73,27 @@ fn initial(name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// A user's face. Decorative: the name stands beside it.
+/// The face of a name. Decorative: the name stands beside it.
 #[component]
 pub fn Avatar(
-    /// The name, for its first letter.
+    /// The name.
     #[prop(into)]
     name: Signal<String>,
-    /// Whose face.
-    id: UserId,
     /// How large.
     #[prop(optional)]
     size: AvatarSize,
 ) -> impl IntoView {
-    let face = Face::of(id.as_uuid().as_bytes());
-    view! { <Drawing class=move || face.class(size) shape=move || face.shape() name/> }
-}
-
-/// The place of a face before there is a user: the face itself depends on an id that only joining
-/// gives.
-#[component]
-pub fn AvatarPreview(
-    /// The name so far.
-    #[prop(into)]
-    name: Signal<String>,
-) -> impl IntoView {
-    view! { <Drawing class=|| "avatar avatar--large avatar--new".to_owned() shape=|| "" name/> }
-}
-
-#[component]
-fn Drawing(
-    class: impl Fn() -> String + Send + Sync + 'static,
-    shape: impl Fn() -> &'static str + Send + Sync + 'static,
-    name: Signal<String>,
-) -> impl IntoView {
+    let face = move || name.with(|name| Face::of(name.trim()));
     view! {
-        <svg class=class viewBox="0 0 40 40" aria-hidden="true">
+        <svg class=move || face().class(size) viewBox="0 0 40 40" aria-hidden="true">
             <rect class="avatar__ground" width="40" height="40"></rect>
-            <path class="avatar__shape" d=shape></path>
+            <path class="avatar__shape" d=move || face().shape()></path>
             <text class="avatar__initial" x="20" y="20.5">
                 {move || name.with(|name| initial(name))}
             </text>
         </svg>
     }
+    .into_any()
 }
 
 #[cfg(test)]
@@ -123,13 +101,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_face_depends_on_the_seed_alone() {
-        assert_eq!(Face::of(b"mina"), Face::of(b"mina"));
+    fn a_face_depends_on_the_name_alone() {
+        assert_eq!(Face::of("mina"), Face::of("mina"));
+        assert_ne!(Face::of("mina"), Face::of("jun"));
     }
 
     #[test]
     fn every_tone_and_shape_is_used_and_exists() {
-        let faces: Vec<_> = (0_u32..2_000).map(|n| Face::of(&n.to_be_bytes())).collect();
+        let faces: Vec<_> = (0..2_000)
+            .map(|n| Face::of(&format!("느긋한 고래 {n}")))
+            .collect();
         for tone in 0..TONES {
             assert!(faces.iter().any(|face| face.tone == tone), "tone {tone}");
         }

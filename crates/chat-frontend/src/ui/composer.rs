@@ -1,5 +1,6 @@
 //! Where a message is written. Enter is decided at `beforeinput`, after an input method has had its
-//! say: one Enter sends Hangul once and whole, and only picks while a candidate window is open.
+//! say: one Enter sends Hangul once and whole, and only picks while a candidate window is open. The
+//! button has the composition ended first, or the input method would write its last syllable again.
 
 use std::time::Duration;
 
@@ -14,9 +15,6 @@ use crate::state::room::{Refusal, RoomModel};
 use crate::test_ids;
 use crate::ui::icons::{Icon, IconName};
 
-/// A draft is kept when the keyboard rests for this long.
-const DRAFT_REST: Duration = Duration::from_millis(300);
-
 /// The composer of the room in the context.
 #[component]
 pub fn Composer() -> impl IntoView {
@@ -24,17 +22,19 @@ pub fn Composer() -> impl IntoView {
     let model = expect_context::<RoomModel>();
     let field = NodeRef::<html::Textarea>::new();
     let shift = StoredValue::new(false);
+    let composing = StoredValue::new(false);
+    let send_after = StoredValue::new(false);
     let refusal = RwSignal::new(None::<Refusal>);
+    Effect::new(move |_| adopt(field, compose));
     Effect::new(move |_| put_text(field, compose));
     Effect::new(move |_| take_back(&model, compose, refusal));
-    let keep_draft = debounced(move || compose.keep_draft());
     let typed = move |_| {
         if let Some(field) = field.get_untracked() {
             compose.text.set(field.value());
             fit(&field);
         }
         refusal.set(None);
-        keep_draft();
+        compose.keep_draft();
         if compose.text.with_untracked(|text| !text.trim().is_empty()) {
             model.typed();
         }
@@ -48,7 +48,22 @@ pub fn Composer() -> impl IntoView {
     };
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        send();
+        if !composing.get_value() {
+            return send();
+        }
+        send_after.set_value(true);
+        if let Some(field) = field.get_untracked() {
+            end_composition(&field);
+        }
+    };
+    // Browsers differ in whether the last input event comes before or after this one; a moment later
+    // the text is whole in all of them.
+    let composed = move |_| {
+        composing.set_value(false);
+        if send_after.get_value() {
+            send_after.set_value(false);
+            set_timeout(send, Duration::ZERO);
+        }
     };
     let full = Memo::new(move |_| compose.text.with(|text| room_left(text)));
     view! {
@@ -66,6 +81,8 @@ pub fn Composer() -> impl IntoView {
                 node_ref=field
                 on:input=typed
                 on:beforeinput=before_input
+                on:compositionstart=move |_| composing.set_value(true)
+                on:compositionend=composed
                 on:keydown=move |event| {
                     shift.set_value(event.shift_key());
                     on_key(&event, compose, &model);
@@ -181,7 +198,8 @@ fn Note(full: Memo<Room>, refusal: RwSignal<Option<Refusal>>) -> impl IntoView {
 
 /// Sends what is in the field itself: the last syllable may be there and not yet in a signal.
 fn send(field: NodeRef<html::Textarea>, compose: Compose, model: &RoomModel) {
-    let Some(field) = field.get_untracked() else {
+    // Sending may have waited for a composition, and the field gone meanwhile.
+    let Some(field) = field.try_get_untracked().flatten() else {
         return;
     };
     let body = field.value();
@@ -197,6 +215,34 @@ fn send(field: NodeRef<html::Textarea>, compose: Compose, model: &RoomModel) {
         Mode::Edit { .. } => {}
     }
     compose.sent();
+}
+
+/// Makes the field and the state agree when the field appears. What the field holds already was typed
+/// before the page was alive, and stays; an empty one gets what is being written.
+fn adopt(field: NodeRef<html::Textarea>, compose: Compose) {
+    let Some(field) = field.get() else {
+        return;
+    };
+    let typed = field.value();
+    let known = compose.unsent();
+    if typed.is_empty() {
+        if !known.is_empty() {
+            compose.put.set(Some((known, false)));
+        }
+    } else if known.is_empty() {
+        compose.text.set(typed);
+        compose.keep_draft();
+        fit(&field);
+    } else {
+        compose.put.set(Some((format!("{known}\n{typed}"), false)));
+    }
+}
+
+/// Has the input method write what it holds: it does so when the field loses the focus.
+fn end_composition(field: &web_sys::HtmlTextAreaElement) {
+    // Only a detached element refuses either.
+    let _ = field.blur();
+    let _ = field.focus();
 }
 
 /// Writes a text into the field that did not come from the keyboard. Nothing else writes there, so
@@ -252,18 +298,5 @@ fn on_key(event: &web_sys::KeyboardEvent, compose: Compose, model: &RoomModel) {
         }
         "Escape" if !compose.cancel() => model.clear_divider(),
         _ => {}
-    }
-}
-
-/// Runs `action` once calls have rested.
-fn debounced(
-    action: impl Fn() + Copy + Send + Sync + 'static,
-) -> impl Fn() + Copy + Send + Sync + 'static {
-    let timer = StoredValue::new(None::<TimeoutHandle>);
-    move || {
-        if let Some(timer) = timer.get_value() {
-            timer.clear();
-        }
-        timer.set_value(set_timeout_with_handle(action, DRAFT_REST).ok());
     }
 }

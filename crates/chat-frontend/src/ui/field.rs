@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::api::http::ApiError;
 use crate::i18n::{Key, tr, use_lang};
+use crate::test_ids;
 use crate::ui::icons::{Icon, IconName};
 use crate::ui::notice::in_words;
 
@@ -37,13 +38,16 @@ pub fn Field(
     autofocus: bool,
 ) -> impl IntoView {
     let described = format!("{id}-hint {id}-error");
+    let secret = kind == "password";
+    let shown = RwSignal::new(false);
     view! {
         <div class="field">
             <label class="field__label" for=id>{tr(label)}</label>
+            <div class="field__box">
             <input
                 class="input"
                 id=id
-                type=kind
+                type=move || if shown.get() { "text" } else { kind }
                 autocomplete=autocomplete
                 autocapitalize="off"
                 spellcheck="false"
@@ -53,6 +57,8 @@ pub fn Field(
                 aria-invalid=move || error.with(Option::is_some).then_some("true")
                 bind:value=value
             />
+            {secret.then(|| view! { <Reveal id shown/> })}
+            </div>
             {hint.map(|hint| view! { <p class="field__hint" id=format!("{id}-hint")>{tr(hint)}</p> })}
             {move || {
                 error.get().map(|words| {
@@ -67,6 +73,25 @@ pub fn Field(
         </div>
     }
     .into_any()
+}
+
+/// Shows a password while it is pressed in.
+#[component]
+fn Reveal(id: &'static str, shown: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <button
+            class="icon-button field__reveal"
+            type="button"
+            aria-label=tr(Key::ShowPassword)
+            title=tr(Key::ShowPassword)
+            aria-controls=id
+            aria-pressed=move || shown.get().to_string()
+            data-testid=test_ids::REVEAL
+            on:click=move |_| shown.update(|shown| *shown = !*shown)
+        >
+            <Icon name=IconName::Eye/>
+        </button>
+    }
 }
 
 /// What is wrong with one field, in words.

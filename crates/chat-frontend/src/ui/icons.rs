@@ -23,6 +23,8 @@ pub enum IconName {
     Edit,
     /// Opens in a window of its own.
     External,
+    /// Show what is hidden.
+    Eye,
     /// A public room.
     Hash,
     /// An invite link.
@@ -70,6 +72,9 @@ impl IconName {
             }
             Self::External => {
                 "M13.5 4.5h6v6M19.5 4.5l-8.5 8.5M10 6H6a1.5 1.5 0 0 0-1.5 1.5V18A1.5 1.5 0 0 0 6 19.5h10.5A1.5 1.5 0 0 0 18 18v-4"
+            }
+            Self::Eye => {
+                "M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12ZM9 12a3 3 0 1 0 6 0 3 3 0 1 0-6 0Z"
             }
             Self::Hash => "M9.5 4 7.5 20M16.5 4l-2 16M4.5 9h16M3.5 15h16",
             Self::Link => {

@@ -7,7 +7,7 @@ use crate::api::http::ApiError;
 use crate::i18n::{Key, tr, use_lang};
 use crate::state::session::{Session, use_session};
 use crate::test_ids;
-use crate::ui::avatar::AvatarPreview;
+use crate::ui::avatar::{Avatar, AvatarSize};
 use crate::ui::icons::{Icon, IconName};
 use crate::ui::notice::in_words;
 
@@ -105,6 +105,7 @@ pub fn JoinForm(
                     }
                     None => view! { <p class="join-bar__text">{tr(Key::JoinInvitation)}</p> }.into_any(),
                 }}
+                <Avatar name=joining.name/>
                 <NameInput joining/>
                 <JoinButton joining label=Key::Join/>
             </form>
@@ -114,7 +115,7 @@ pub fn JoinForm(
         view! {
             <form class="join-card" on:submit=join>
                 <div class="join-card__who">
-                    <AvatarPreview name=joining.name/>
+                    <Avatar name=joining.name size=AvatarSize::Large/>
                     <div class="field">
                         <label class="field__label" for="join-name">{tr(Key::Nickname)}</label>
                         <NameInput joining/>

@@ -16,6 +16,7 @@ use crate::ui::avatar::Avatar;
 use crate::ui::icons::{Icon, IconName};
 use crate::ui::message_actions::MessageActions;
 use crate::ui::message_text::MessageText;
+use crate::ui::row_keys;
 
 /// One row: who, what, when, and what can be done with it.
 #[component]
@@ -109,7 +110,7 @@ fn Face(row: RwSignal<RowData>) -> impl IntoView {
     });
     move || {
         face.get()
-            .map(|author| view! { <Avatar name=Signal::stored(author.name) id=author.id/> })
+            .map(|author| view! { <Avatar name=Signal::stored(author.name)/> })
     }
 }
 
@@ -247,7 +248,13 @@ fn ReactionButton(id: MessageId, reaction: Reaction) -> impl IntoView {
             tabindex="-1"
             data-testid=test_ids::REACTION
             aria-pressed=mine.to_string()
-            on:click=move |_| model.react(id, chosen.clone(), !mine)
+            on:click=move |_| {
+                if mine && count == 1 {
+                    // The button goes with the reaction.
+                    row_keys::back_to_row();
+                }
+                model.react(id, chosen.clone(), !mine);
+            }
         >
             <span class="reaction__emoji">{emoji}</span>
             {count}

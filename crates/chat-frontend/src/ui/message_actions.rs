@@ -13,6 +13,7 @@ use crate::state::rows::RowData;
 use crate::state::session::use_session;
 use crate::test_ids;
 use crate::ui::icons::{Icon, IconName};
+use crate::ui::row_keys;
 
 /// The emoji that are offered.
 const EMOJI: [&str; 24] = [
@@ -44,7 +45,13 @@ pub fn MessageActions(
     let model = expect_context::<RoomModel>();
     let session = use_session();
     let menu = RwSignal::new(Menu::None);
-    Effect::new(move |_| open.set(menu.get() != Menu::None));
+    Effect::new(move |_| {
+        let shown = menu.get() != Menu::None;
+        open.set(shown);
+        if shown {
+            request_animation_frame(row_keys::into_menu);
+        }
+    });
     let possible = Memo::new(move |_| {
         let joined = session.user().with(Option::is_some);
         row.with(|row| {
@@ -69,7 +76,13 @@ pub fn MessageActions(
         <Show when=move || possible.get()>
             <div
                 class="message__actions"
-                on:keydown=move |event| if event.key() == "Escape" { menu.set(Menu::None) }
+                on:keydown=move |event| {
+                    if event.key() == "Escape" && menu.get_untracked() != Menu::None {
+                        event.stop_propagation();
+                        row_keys::out_of_menu();
+                        menu.set(Menu::None);
+                    }
+                }
                 on:focusout=move |event| if left(&event) { menu.set(Menu::None) }
             >
                 <Tool
@@ -133,6 +146,7 @@ fn Tool(
         <button
             class="icon-button icon-button--small"
             type="button"
+            tabindex="-1"
             aria-label=tr(label)
             title=tr(label)
             aria-expanded=move || expanded.map(|expanded| expanded.get().to_string())
@@ -148,6 +162,7 @@ fn Tool(
 fn EmojiGrid(row: RwSignal<RowData>, menu: RwSignal<Menu>) -> impl IntoView {
     let model = expect_context::<RoomModel>();
     let choose = move |emoji: &'static str| {
+        row_keys::back_to_row();
         menu.set(Menu::None);
         row.with_untracked(|row| {
             let mine = row
@@ -165,7 +180,7 @@ fn EmojiGrid(row: RwSignal<RowData>, menu: RwSignal<Menu>) -> impl IntoView {
                 .into_iter()
                 .map(|emoji| {
                     view! {
-                        <button class="emoji-bar__item" type="button" on:click=move |_| choose(emoji)>
+                        <button class="emoji-bar__item" type="button" tabindex="-1" on:click=move |_| choose(emoji)>
                             {emoji}
                         </button>
                     }
@@ -186,6 +201,7 @@ fn MoreMenu(row: RwSignal<RowData>, menu: RwSignal<Menu>) -> impl IntoView {
                 <button
                     class="menu__item"
                     type="button"
+                    tabindex="-1"
                     data-testid=test_ids::ACTION_EDIT
                     on:click=move |_| {
                         menu.set(Menu::None);
@@ -199,8 +215,11 @@ fn MoreMenu(row: RwSignal<RowData>, menu: RwSignal<Menu>) -> impl IntoView {
             <button
                 class="menu__item menu__item--danger"
                 type="button"
+                tabindex="-1"
                 data-testid=test_ids::ACTION_DELETE
                 on:click=move |_| {
+                    // The dialog gives the focus back to where it was; the menu is gone by then.
+                    row_keys::back_to_row();
                     menu.set(Menu::None);
                     deleting.set(row.with_untracked(|row| row.message_id));
                 }

@@ -15,7 +15,7 @@ pub fn MessageText(
         .map(|piece| match piece {
             Piece::Text(text) => text.into_any(),
             Piece::Link { text, href } => view! {
-                <a href=href target="_blank" rel="noopener noreferrer nofollow ugc">
+                <a href=href tabindex="-1" target="_blank" rel="noopener noreferrer nofollow ugc">
                     {text}
                 </a>
             }

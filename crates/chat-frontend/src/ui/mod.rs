@@ -22,11 +22,13 @@ pub mod room_head;
 pub mod room_link;
 pub mod room_view;
 pub mod roster;
+mod row_keys;
 mod scroll;
 #[cfg(any(feature = "ssr", feature = "app"))]
 pub mod sidebar;
 pub mod skeleton;
 pub mod timeline;
+pub mod title;
 #[cfg(any(feature = "ssr", feature = "app"))]
 pub mod topbar;
 pub mod typing;

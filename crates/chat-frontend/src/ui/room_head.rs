@@ -9,6 +9,7 @@ use crate::state::room::RoomModel;
 use crate::state::session::use_session;
 use crate::ui::icons::{Icon, IconName};
 use crate::ui::invite::InviteButton;
+use crate::ui::title::name_page;
 use crate::{routes, test_ids};
 
 /// The head of the room in the context.
@@ -29,8 +30,19 @@ pub fn RoomHead(
             .with(|room| room.as_ref().map(|room| room.topic.clone()))
             .filter(|t| !t.is_empty())
     };
-    let count = Memo::new(move |_| model.presence.with(|presence| presence.count));
-    let here = move || counted(lang.get(), Key::OneHere, Key::ManyHere, count.get().into());
+    // Nobody is here before it is known who is: the reader is one of them.
+    let count = Memo::new(move |_| {
+        let count = model.presence.with(|presence| presence.count);
+        (count > 0).then_some(count)
+    });
+    let here = move || match count.get() {
+        Some(count) => counted(lang.get(), Key::OneHere, Key::ManyHere, count.into()),
+        None => text(lang.get(), Key::People).to_owned(),
+    };
+    name_page(Signal::derive(move || match model.unseen.get() {
+        0 => name(),
+        unseen => format!("({unseen}) {}", name()),
+    }));
     let alone = move || format!("{} · {}", text(lang.get(), Key::OpenInWindow), name());
     view! {
         <header class="room__head">

@@ -116,7 +116,7 @@ fn about(lang: Lang, summary: &RoomSummary) -> String {
 fn face(summary: &RoomSummary) -> AnyView {
     if let Some(peer) = &summary.peer {
         let name = peer.name.clone();
-        return view! { <Avatar name=Signal::stored(name) id=peer.id/> }.into_any();
+        return view! { <Avatar name=Signal::stored(name)/> }.into_any();
     }
     view! {
         <span class="room-link__icon">

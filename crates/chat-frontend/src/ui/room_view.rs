@@ -47,14 +47,8 @@ pub fn RoomView(
             spawn_local(async move { open(&model, session).await });
         }
     });
-    // In an effect, so that the server, which has no storage, does neither.
-    Effect::new(move |_| {
-        compose.restore_draft();
-        on_cleanup(move || {
-            compose.keep_draft();
-            model.close();
-        });
-    });
+    // In an effect, so that the server, which has nothing to close, does not.
+    Effect::new(move |_| on_cleanup(move || model.close()));
     tell_list(model, connection);
     let people = RwSignal::new(false);
     if compact {
@@ -205,7 +199,7 @@ fn DeleteDialog() -> impl IntoView {
     };
     view! {
         <Dialog open title=Key::DeleteTitle>
-            <p>{tr(Key::DeleteText)}</p>
+            <p class="dialog__text">{tr(Key::DeleteText)}</p>
             <div class="form__actions">
                 <button class="button button--quiet" type="button" on:click=move |_| open.set(false)>
                     {tr(Key::Cancel)}

@@ -5,10 +5,11 @@ use chat_types::endpoint::OpenDirectRoom;
 use chat_types::event::User;
 use chat_types::id::UserId;
 use chat_types::room::{OpenDirect, Role};
+use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::i18n::{Key, fill, text, tr, use_lang};
+use crate::i18n::{Key, counted, fill, text, tr, use_lang};
 use crate::routes::{self, Go};
 use crate::state::room::RoomModel;
 use crate::state::session::{Session, use_session};
@@ -16,6 +17,10 @@ use crate::test_ids;
 use crate::ui::avatar::{Avatar, AvatarSize};
 use crate::ui::icons::{Icon, IconName};
 use crate::ui::message::tag;
+use crate::ui::row_keys;
+
+/// More people than this without a single name are a crowd, of which the server tells no names.
+const NAMELESS: u64 = 200;
 
 /// The people beside the timeline.
 #[component]
@@ -40,6 +45,16 @@ pub fn Roster(
             .map(|user| (role_of(&user), user))
             .collect::<Vec<_>>()
     });
+    let lang = use_lang();
+    // Visitors count as present and have no name. Of a crowd nobody is named, so they cannot be told.
+    let nameless = Memo::new(move |_| {
+        let (count, named) = model
+            .presence
+            .with(|presence| (presence.count, presence.users.len()));
+        let count = u64::from(count).checked_sub(u64::try_from(named).ok()?)?;
+        let told = count > 0 && (named > 0 || count <= NAMELESS);
+        told.then(|| counted(lang.get(), Key::OneReader, Key::ManyReaders, count))
+    });
     let others = Memo::new(move |_| {
         let here = here.get();
         let absent = |user: &User| here.iter().all(|(_, other)| other.id != user.id);
@@ -50,15 +65,32 @@ pub fn Roster(
                 .collect::<Vec<_>>()
         })
     });
+    let close = NodeRef::<html::Button>::new();
+    // The pane comes after the room: who opened it by keyboard would have to go all the way there.
+    Effect::new(move |_| {
+        if let Some(close) = close.get() {
+            // Only a detached element cannot be focused.
+            let _ = close.focus();
+        }
+    });
+    let leave = move || {
+        open.set(false);
+        row_keys::focus_first(&format!("[data-testid={}]", test_ids::WHO));
+    };
     view! {
-        <aside class="roster" aria-label=tr(Key::People)>
+        <aside
+            class="roster"
+            aria-label=tr(Key::People)
+            on:keydown=move |event| if event.key() == "Escape" { leave() }
+        >
             <div class="roster__head">
                 <h2 class="roster__title">{tr(Key::People)}</h2>
-                <button class="icon-button" type="button" aria-label=tr(Key::Close) on:click=move |_| open.set(false)>
+                <button class="icon-button" type="button" aria-label=tr(Key::Close) node_ref=close on:click=move |_| leave()>
                     <Icon name=IconName::Close/>
                 </button>
             </div>
             <Group label=Key::HereNow people=here here=true/>
+            {move || nameless.get().map(|words| view! { <p class="roster__note">{words}</p> })}
             <Group label=Key::OtherMembers people=others here=false/>
         </aside>
     }
@@ -124,7 +156,7 @@ fn Face(role: Option<Role>, user: User) -> impl IntoView {
     let tag = tag(role, user.kind).map(|(class, key)| view! { <span class=class>{tr(key)}</span> });
     view! {
         <span class="person__face">
-            <Avatar name=Signal::stored(user.name.clone()) id=user.id size=AvatarSize::Small/>
+            <Avatar name=Signal::stored(user.name.clone()) size=AvatarSize::Small/>
         </span>
         <bdi class="person__name">{user.name}</bdi>
         {tag}

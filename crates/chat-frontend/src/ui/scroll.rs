@@ -40,6 +40,8 @@ pub(crate) struct ScrollKeeper {
     settling: StoredValue<bool>,
     clearing: StoredValue<bool>,
     observer: StoredValue<Option<Observer>>,
+    /// The first unread message is above what is seen.
+    pub(crate) unread_above: RwSignal<bool>,
 }
 
 impl ScrollKeeper {
@@ -53,6 +55,7 @@ impl ScrollKeeper {
             settling: StoredValue::new(false),
             clearing: StoredValue::new(false),
             observer: StoredValue::new(None),
+            unread_above: RwSignal::new(false),
         };
         Effect::new(move |_| {
             model.lines.track();
@@ -119,8 +122,7 @@ impl ScrollKeeper {
 
     /// A reader who comes back begins where they stopped, unless all that is new fits.
     fn start_at_divider(self, log: &HtmlElement) {
-        let Some(divider) = find(log, &format!("[data-testid={}]", test_ids::UNREAD_DIVIDER))
-        else {
+        let Some(divider) = find_divider(log) else {
             return;
         };
         if offset(log, &divider) < 0.0 {
@@ -141,6 +143,15 @@ impl ScrollKeeper {
         let at_newest = self.model.at_newest.get_untracked();
         self.anchor.set_value(first_seen(&log));
         let at_end = below <= FOLLOW_PX && at_newest;
+        let unread_above = self.model.unread_after.get_untracked().is_some()
+            && match find_divider(&log) {
+                Some(divider) => offset(&log, &divider) < 0.0,
+                // So many are new that it is not even among the rows.
+                None => at_end,
+            };
+        if self.unread_above.get_untracked() != unread_above {
+            self.unread_above.set(unread_above);
+        }
         self.model.set_following(at_end);
         let near = height + height / 2;
         if top < near {
@@ -225,6 +236,10 @@ impl ScrollKeeper {
 
 fn find(log: &HtmlElement, selector: &str) -> Option<Element> {
     log.query_selector(selector).ok().flatten()
+}
+
+fn find_divider(log: &HtmlElement) -> Option<Element> {
+    find(log, &format!("[data-testid={}]", test_ids::UNREAD_DIVIDER))
 }
 
 fn offset(log: &HtmlElement, row: &Element) -> f64 {

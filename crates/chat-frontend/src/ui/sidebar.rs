@@ -6,6 +6,8 @@ use chat_types::id::{RoomId, UserId};
 use chat_types::room::{RoomKind, RoomSummary};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast as _;
+use web_sys::HtmlElement;
 
 use crate::i18n::{Key, tr, use_lang};
 use crate::state::connection::use_connection;
@@ -55,7 +57,14 @@ pub fn Sidebar(
                 }}
             </div>
             <div class="sidebar__body">
-                {move || known.get().then(|| view! { <RoomLists current/> })}
+                {move || {
+                    if known.get() {
+                        view! { <RoomLists current/> }.into_any()
+                    } else {
+                        let visits = session.restored().get();
+                        visits.then(|| view! { <ForVisitors/> }).into_any()
+                    }
+                }}
             </div>
             <div class="sidebar__foot">
                 {move || match user.get() {
@@ -104,7 +113,7 @@ fn follow_rooms(current: Signal<Option<RoomId>>) {
 fn RoomLists(current: Signal<Option<RoomId>>) -> impl IntoView {
     let rooms = use_my_rooms();
     let lang = use_lang();
-    move || match rooms.list().get() {
+    let body = move || match rooms.list().get() {
         Load::Waiting => view! { <SkeletonLines count=3/> }.into_any(),
         Load::Ready(list) => {
             let (directs, others): (Vec<_>, Vec<_>) = list
@@ -129,7 +138,38 @@ fn RoomLists(current: Signal<Option<RoomId>>) -> impl IntoView {
             </div>
         }
         .into_any(),
+    };
+    move || {
+        keep_focus();
+        body()
     }
+}
+
+/// What a visitor finds in the place of their rooms: the way to those of everybody.
+#[component]
+fn ForVisitors() -> impl IntoView {
+    view! {
+        <section class="room-list">
+            <p class="room-list__empty">{tr(Key::NoOwnRooms)}</p>
+            <a class="button button--quiet button--wide" href=routes::LOBBY>{tr(Key::OpenRooms)}</a>
+        </section>
+    }
+}
+
+/// A message lifts its room to the top of the list; the focus stays with its room, not at its place.
+fn keep_focus() {
+    let focused = || document().active_element()?.get_attribute("data-room-id");
+    let Some(room) = focused() else { return };
+    request_animation_frame(move || {
+        if focused().as_ref() == Some(&room) {
+            return;
+        }
+        let link = document().query_selector(&format!(".sidebar [data-room-id=\"{room}\"]"));
+        if let Ok(Some(link)) = link {
+            // Only a detached element cannot be focused.
+            let _ = link.unchecked_into::<HtmlElement>().focus();
+        }
+    });
 }
 
 #[component]
@@ -169,7 +209,7 @@ fn Account(user: User) -> impl IntoView {
     let kind = kind_words(user.kind);
     view! {
         <a class="account" href=routes::SETTINGS data-testid=test_ids::ACCOUNT_MENU>
-            <Avatar name=Signal::stored(user.name.clone()) id=user.id/>
+            <Avatar name=Signal::stored(user.name.clone())/>
             <span class="account__name">
                 <bdi>{user.name}</bdi>
                 <span class="account__kind">{tr(kind)}</span>

@@ -1,10 +1,9 @@
 //! The messages of a room, with days, the unread divider and the way to what is new.
 
 use chat_client::{HistoryState, RoomStatus};
+use chat_types::id::Number;
 use leptos::prelude::*;
 use leptos::{ev, html};
-use wasm_bindgen::JsCast as _;
-use web_sys::HtmlElement;
 
 use crate::api::{events, time};
 use crate::i18n::{Key, counted, text, tr, use_lang};
@@ -13,6 +12,7 @@ use crate::test_ids;
 use crate::ui::empty::Empty;
 use crate::ui::icons::{Icon, IconName};
 use crate::ui::message::MessageRow;
+use crate::ui::row_keys;
 use crate::ui::scroll::ScrollKeeper;
 use crate::ui::skeleton::SkeletonRows;
 
@@ -23,6 +23,12 @@ pub fn Timeline() -> impl IntoView {
     let log = NodeRef::<html::Div>::new();
     let keeper = ScrollKeeper::new(log, &model);
     read_when_looked_at(&model);
+    let last_row = StoredValue::new(None::<String>);
+    let with_log = move |act: &dyn Fn(&web_sys::HtmlElement)| {
+        if let Some(log) = log.get_untracked() {
+            act(&log);
+        }
+    };
     view! {
         <div class="room__body">
             <div
@@ -34,14 +40,21 @@ pub fn Timeline() -> impl IntoView {
                 aria-busy=move || (model.status.get() == RoomStatus::Loading).then_some("true")
                 node_ref=log
                 on:scroll=move |_| keeper.scrolled()
-                on:keydown=move |event| on_key(&event, &model)
+                on:keydown=move |event| with_log(&|log| {
+                    if row_keys::on_key(&event, log) {
+                        model.clear_divider();
+                    }
+                })
+                on:focus=move |_| with_log(&|log| last_row.with_value(|key| row_keys::on_enter(log, key.as_deref())))
+                on:focusin=move |event| if let Some(key) = row_keys::row_key(&event) { last_row.set_value(Some(key)) }
+                on:focusout=move |event| with_log(&|log| row_keys::on_leave(&event, log))
             >
                 <ol class="timeline__rows">
                     <Beginning/>
                     <For each=move || model.lines.get() key=ShownLine::key children=line/>
                 </ol>
             </div>
-            <Pills/>
+            <Pills unread_above=keeper.unread_above/>
         </div>
     }
 }
@@ -121,9 +134,9 @@ fn Beginning() -> impl IntoView {
     }
 }
 
-/// The way to the end, for a reader who is elsewhere.
+/// The way to the first unread message, and to the end, for a reader who is elsewhere.
 #[component]
-fn Pills() -> impl IntoView {
+fn Pills(unread_above: RwSignal<bool>) -> impl IntoView {
     let model = expect_context::<RoomModel>();
     let lang = use_lang();
     let words = move || match model.fresh.get() {
@@ -138,8 +151,25 @@ fn Pills() -> impl IntoView {
             "pill"
         }
     };
+    let to_first_unread = move |_| {
+        if let Some(Number(read)) = model.unread_after.get_untracked() {
+            model.go_to(Number(read + 1));
+        }
+    };
+    let unread = Memo::new(move |_| unread_above.get() && model.unread_after.get().is_some());
     view! {
         <div class="timeline__pills">
+            <Show when=move || unread.get()>
+                <button
+                    class="pill pill--quiet"
+                    type="button"
+                    data-testid=test_ids::FIRST_UNREAD
+                    on:click=to_first_unread
+                >
+                    <Icon name=IconName::Up small=true/>
+                    {tr(Key::ToFirstUnread)}
+                </button>
+            </Show>
             <Show when=move || away.get()>
                 <button
                     class=class
@@ -166,67 +196,4 @@ fn read_when_looked_at(model: &RoomModel) {
         });
         on_cleanup(move || looked_at.remove());
     });
-}
-
-/// Up and Down go from row to row, Enter to a row's actions, Esc takes the divider away.
-fn on_key(event: &web_sys::KeyboardEvent, model: &RoomModel) {
-    if event.key() == "Escape" {
-        model.clear_divider();
-        return;
-    }
-    let target = event
-        .target()
-        .and_then(|target| target.dyn_into::<HtmlElement>().ok());
-    let Some(target) = target else { return };
-    let on_row = target.class_list().contains("message");
-    let on_log = target.class_list().contains("timeline");
-    if !(on_row || on_log) || event.alt_key() || event.ctrl_key() || event.meta_key() {
-        return;
-    }
-    let next = match event.key().as_str() {
-        "ArrowUp" if on_row => sibling(&target, false),
-        "ArrowDown" if on_row => sibling(&target, true),
-        "ArrowUp" | "End" => edge(&target, true),
-        "Home" => edge(&target, false),
-        "Enter" if on_row => target
-            .query_selector(".message__actions button")
-            .ok()
-            .flatten()
-            .and_then(|button| button.dyn_into().ok()),
-        _ => return,
-    };
-    if let Some(next) = next {
-        event.prevent_default();
-        // Only a detached element cannot be focused.
-        let _ = next.focus();
-    }
-}
-
-fn sibling(row: &HtmlElement, forward: bool) -> Option<HtmlElement> {
-    let step = |row: &web_sys::Element| {
-        if forward {
-            row.next_element_sibling()
-        } else {
-            row.previous_element_sibling()
-        }
-    };
-    let mut next = step(row);
-    while let Some(row) = next {
-        if row.class_list().contains("message") {
-            return row.dyn_into().ok();
-        }
-        next = step(&row);
-    }
-    None
-}
-
-fn edge(inside: &HtmlElement, last: bool) -> Option<HtmlElement> {
-    let log = inside.closest(".timeline").ok().flatten()?;
-    let rows = log.query_selector_all(".message").ok()?;
-    let index = if last {
-        rows.length().checked_sub(1)?
-    } else {
-        0
-    };
-    rows.get(index)?.dyn_into().ok()
 }

@@ -1,0 +1,75 @@
+// What a page looks like before and while it becomes alive, and what the browser lets it do.
+
+import assert from 'node:assert/strict';
+
+import { until } from '../support/until.mjs';
+import { world } from '../support/world.mjs';
+
+const { scenario } = world('look');
+
+scenario('the stored theme is there before the first paint', async (world) => {
+  const mina = await world.person('mina', { colorScheme: 'light' });
+  await mina.open('/');
+  await mina.page.evaluate(() => localStorage.setItem('sarangbang.theme', 'dark'));
+  await mina.page.route(/\.wasm$/, () => {});
+  await mina.page.goto(mina.servers.web, { waitUntil: 'commit' });
+  await mina.page.locator('main').waitFor();
+  assert.equal(await mina.page.locator('html').getAttribute('data-theme'), 'dark');
+  const background = await mina.page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const [red] = background.match(/\d+/g).map(Number);
+  assert.ok(red < 64, `the page is painted ${background}`);
+});
+
+scenario('text becomes markup by the policy of the page alone, and never a script', async (world) => {
+  const mina = await world.person('mina');
+  await mina.open('/');
+  const outcome = await mina.page.evaluate(() => {
+    const attempt = (act) => {
+      try {
+        act();
+        return 'done';
+      } catch (error) {
+        return error.name;
+      }
+    };
+    const box = document.createElement('div');
+    return {
+      script: attempt(() => { document.createElement('script').src = '/evil.js'; }),
+      handler: attempt(() => { box.innerHTML = '<img src=x onerror=alert(1)>'; }),
+      policy: attempt(() => trustedTypes.createPolicy('mine', { createHTML: (text) => text })),
+    };
+  });
+  assert.deepEqual(outcome, { script: 'TypeError', handler: 'TypeError', policy: 'TypeError' });
+  // These complaints were asked for.
+  mina.complaints.length = 0;
+});
+
+scenario('the tab is named after the room and says how much is new', async (world) => {
+  const room = await world.room('Supper');
+  const mina = await world.guest('mina', room);
+  await until(async () => /^Supper.* · Sarangbang$/.test(await mina.page.title()), async () => `the title names the room; it is ${await mina.page.title()}`);
+  const other = await mina.context.newPage();
+  await other.goto('about:blank');
+  await other.bringToFront();
+  const jun = await world.apiGuest('jun');
+  await jun.send(room, 'are you there?');
+  await mina.sees('are you there?');
+  await mina.open('/');
+  assert.equal(await mina.page.title(), 'Sarangbang');
+});
+
+scenario('the face beside the offered name is the one that others will see', async (world) => {
+  const room = await world.room();
+  const jun = await world.guest('jun', room);
+  const mina = await world.person('mina');
+  await mina.openRoom(room);
+  await mina.at('join').waitFor();
+  await until(async () => (await mina.at('join-name').inputValue()) !== '', 'a name is offered');
+  const drawn = (view, selector) => view.locator(selector).first().evaluate((face) => `${[...face.classList].filter((name) => name.includes('tone'))} ${face.querySelector('path').getAttribute('d')} ${face.textContent}`);
+  const offered = await drawn(mina.view, '.join-bar .avatar');
+  await mina.at('join').click();
+  await mina.canWrite();
+  await mina.say('hello');
+  await jun.sees('hello');
+  assert.equal(await drawn(jun.view, '.message .avatar'), offered);
+});
