@@ -25,35 +25,36 @@ const NOT_OFFERED: [&str; 2] = ["12.*", "13.*"];
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether the suite ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Every case passed.
     Passed,
-    /// There is no Python 2.7 here.
-    NotRun,
+    /// It needs something that is not here; this says what.
+    NotRun(String),
+}
+
+/// The suite, when it was asked for by name: then it has to run.
+pub(crate) fn asked_for() -> anyhow::Result<()> {
+    match autobahn()? {
+        Outcome::Passed => Ok(()),
+        Outcome::NotRun(needs) => bail!("the suite did not run: {needs}"),
+    }
 }
 
 /// Builds the echo server and runs the suite against it.
 pub(crate) fn autobahn() -> anyhow::Result<Outcome> {
     let work = paths::target().join("autobahn");
     if !is_python_here() {
-        println!(
-            "NOT RUN: Autobahn's suite needs Python 2.7, which is not installed (pyenv: `pyenv install {PYENV_VERSION}`)"
-        );
-        return Ok(Outcome::NotRun);
+        return Ok(Outcome::NotRun(format!(
+            "Autobahn's suite needs Python 2.7; install it, for example with `pyenv install {PYENV_VERSION}`"
+        )));
     }
     install_suite(&work)?;
-    process::run(process::cargo().args([
-        "build",
-        "--package",
-        "chat-backend",
-        "--example",
-        "echo",
-    ]))?;
+    run::build_servers()?;
     let addr = run::free_address()?;
     let mut echo = Service::start(
         "echo server",
-        Command::new(paths::binary("examples/echo")).args(["--addr", &addr.to_string()]),
+        Command::new(paths::binary("examples").join(run::ECHO)).args(["--addr", &addr.to_string()]),
     )?;
     await_listening(&mut echo, addr)?;
     run_suite(&work, addr)?;

@@ -10,6 +10,7 @@
 
 mod autobahn;
 mod browser;
+mod dependencies;
 mod dev;
 mod paths;
 mod process;
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::test(&options),
         Command::Size => size::size(),
         Command::Tidy => tidy::tidy(),
-        Command::Autobahn => autobahn::autobahn().map(drop),
+        Command::Autobahn => autobahn::asked_for(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,10 @@ use anyhow::{Context as _, bail};
 /// How long a service may take to stop after it was asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
+/// The packages of the product. xtask is left out: it is built already, by the command that runs it,
+/// and together with it some of their dependencies would have other features.
+pub(crate) const PRODUCT: [&str; 3] = ["--workspace", "--exclude", "xtask"];
+
 /// Cargo, the one that runs xtask.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The sites of development: any origin may embed rooms of the site `demo`.
 const DEMO_SITE: &str = "demo=*";
 
+/// The back end's example that only answers what it is told, for the WebSocket conformance suite.
+pub(crate) const ECHO: &str = "echo";
+
 /// Over how many milliseconds sockets are closed at the end: somebody waits for the prompt.
 const DRAIN_MS: &str = "500";
 
@@ -89,18 +92,15 @@ pub(crate) fn build(stages: &Stages) -> anyhow::Result<()> {
     site::build(&site::Options::default())
 }
 
-/// Builds the two servers with the development profile, which the tests use as well: one set of
-/// dependencies to compile instead of two.
+/// Builds the two servers as the tests build them, so that neither builds again what the other has
+/// built. Cargo compiles a dependency with the features that the chosen packages and targets ask for:
+/// so the packages are the same ones, and the example brings in what only tests ask for.
 pub(crate) fn build_servers() -> anyhow::Result<()> {
     let mut build = process::cargo();
-    build.args([
-        "build",
-        "--package",
-        "chat-backend",
-        "--package",
-        "chat-frontend",
-        "--bins",
-    ]);
+    build
+        .arg("build")
+        .args(process::PRODUCT)
+        .args(["--bins", "--example", ECHO]);
     process::run(&mut build)
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that CI checks, stage by stage, with a summary at the end. A stage
 //! that fails does not keep the others from running.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -8,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::autobahn::Outcome;
 use crate::stage::{Stages, clock};
-use crate::{autobahn, browser, process, site, size, tidy, tools};
+use crate::{autobahn, browser, process, run, site, size, tidy, tools};
 
 /// Which stages to run.
 #[derive(Debug, Clone, Args)]
@@ -47,7 +48,8 @@ enum Stage {
 /// How a stage ended.
 enum Verdict {
     Passed,
-    NotRun,
+    /// Something that it needs is not here, and cannot be installed by a command; this says what.
+    NotRun(String),
     Failed(anyhow::Error),
 }
 
@@ -65,40 +67,44 @@ pub(crate) fn test(options: &Options) -> anyhow::Result<()> {
         stages.heading(stage.title());
         let began = Instant::now();
         let verdict = stage.run(&stages, options.filter.as_deref());
-        if let Verdict::Failed(error) = &verdict {
-            eprintln!("xtask: {error:#}");
+        match &verdict {
+            Verdict::Passed => {}
+            Verdict::NotRun(needs) => eprintln!("xtask: NOT RUN: {needs}"),
+            Verdict::Failed(error) => eprintln!("xtask: {error:#}"),
         }
         results.push((stage, verdict, began.elapsed()));
     }
-    summarise(&stages, &results)
+    summarise(&stages, &results, options.stage.is_some())
 }
 
-fn summarise(stages: &Stages, results: &[(Stage, Verdict, Duration)]) -> anyhow::Result<()> {
+/// Says how each stage ended. What did not run is said last, where nobody overlooks it; it fails the
+/// command when it was `asked_for` by name, and not otherwise (the reason is in CONTRIBUTING.md).
+fn summarise(
+    stages: &Stages,
+    results: &[(Stage, Verdict, Duration)],
+    asked_for: bool,
+) -> anyhow::Result<()> {
     stages.heading("Summary");
     for (stage, verdict, elapsed) in results {
         let (word, reason) = match verdict {
             Verdict::Passed => ("passed", String::new()),
-            Verdict::NotRun => ("NOT RUN", String::new()),
-            Verdict::Failed(error) => ("FAILED", format!("  {error:#}")),
+            Verdict::NotRun(needs) => ("NOT RUN", format!(": {needs}")),
+            Verdict::Failed(error) => ("FAILED", format!(": {error:#}")),
         };
         println!("{word:<8}{:>7}  {}{reason}", clock(*elapsed), stage.title());
     }
-    let failed = results
-        .iter()
-        .filter(|(_, verdict, _)| matches!(verdict, Verdict::Failed(_)))
-        .count();
-    if failed > 0 {
-        bail!(
-            "{failed} of {} stages failed, after {}",
-            results.len(),
-            clock(stages.elapsed())
-        );
-    }
-    println!(
-        "all {} stages done in {}",
-        results.len(),
+    let count = |is: fn(&Verdict) -> bool| results.iter().filter(|result| is(&result.1)).count();
+    let passed = count(|verdict| matches!(verdict, Verdict::Passed));
+    let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
+    let not_run = count(|verdict| matches!(verdict, Verdict::NotRun(_)));
+    let said = format!(
+        "{passed} stages passed, {failed} failed, {not_run} did NOT RUN, after {}",
         clock(stages.elapsed())
     );
+    if failed > 0 || (asked_for && not_run > 0) {
+        bail!("{said}");
+    }
+    println!("{said}");
     Ok(())
 }
 
@@ -126,11 +132,11 @@ impl Stage {
             Self::ClippyWasm => clippy_wasm(),
             Self::Docs => docs(),
             Self::Unit => unit(filter),
-            Self::DocTests => process::run(process::cargo().args(["test", "--workspace", "--doc"])),
+            Self::DocTests => doc_tests(),
             Self::Size => client_and_size(stages),
             Self::Browser => browser_tests(filter),
             Self::Autobahn => match autobahn::autobahn() {
-                Ok(Outcome::NotRun) => return Verdict::NotRun,
+                Ok(Outcome::NotRun(needs)) => return Verdict::NotRun(needs),
                 outcome => outcome.map(drop),
             },
         };
@@ -179,34 +185,47 @@ fn docs() -> anyhow::Result<()> {
     process::run(&mut doc)
 }
 
-/// Builds everything native at once, servers and tests alike: the features of the dependencies are
-/// then the same for all, and nothing is compiled twice.
-fn build_everything() -> anyhow::Result<()> {
-    process::run(process::cargo().args(["build", "--workspace", "--all-targets"]))
+/// The tests of the product, and those of xtask, which is built apart (see [`process::PRODUCT`]).
+fn unit(filter: Option<&str>) -> anyhow::Result<()> {
+    let product = process::run(
+        unit_tests(filter)
+            .args(process::PRODUCT)
+            .args(["--lib", "--bins", "--tests"]),
+    );
+    let own = process::run(unit_tests(filter).args(["--package", "xtask"]));
+    product.and(own)
 }
 
-fn unit(filter: Option<&str>) -> anyhow::Result<()> {
-    build_everything()?;
+fn unit_tests(filter: Option<&str>) -> Command {
     let mut tests = process::cargo();
     if tools::find("cargo-nextest").is_some() {
         tests.args(["nextest", "run", "--no-fail-fast"]);
+        // What the filter names may be in one of the two only.
+        tests.args(filter.map(|_| "--no-tests=pass"));
     } else {
         tests.args(["test", "--no-fail-fast"]);
     }
+    tests.args(filter);
     tests
-        .args(["--workspace", "--lib", "--bins", "--tests"])
-        .args(filter);
-    process::run(&mut tests)
+}
+
+fn doc_tests() -> anyhow::Result<()> {
+    process::run(
+        process::cargo()
+            .arg("test")
+            .args(process::PRODUCT)
+            .arg("--doc"),
+    )
 }
 
 fn client_and_size(stages: &Stages) -> anyhow::Result<()> {
-    build_everything()?;
+    run::build_servers()?;
     site::build(&site::Options::default())?;
     size::check(stages)
 }
 
 fn browser_tests(filter: Option<&str>) -> anyhow::Result<()> {
-    build_everything()?;
+    run::build_servers()?;
     site::build(&site::Options::default())?;
     browser::run(filter)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use crate::paths;
+use crate::{dependencies, paths};
 
 /// A rule about the text of files.
 struct Rule {
@@ -131,6 +131,7 @@ const SKIPPED: [&str; 3] = ["node_modules", "target", ".git"];
 /// Checks the workspace and lists every line that breaks a rule.
 pub(crate) fn tidy() -> anyhow::Result<()> {
     let mut faults = undocumented_crates()?;
+    faults.extend(dependencies::faults()?);
     for place in ["crates", "e2e"] {
         visit(&paths::root().join(place), &mut faults)?;
     }
@@ -138,10 +139,13 @@ pub(crate) fn tidy() -> anyhow::Result<()> {
         println!("{fault}");
     }
     if faults.is_empty() {
-        println!("{} rules hold", RULES.len() + 1);
+        println!("{} rules hold, and those of deny.toml", RULES.len() + 1);
         return Ok(());
     }
-    bail!("{} lines break a rule; they are listed above", faults.len())
+    bail!(
+        "{} places break a rule; they are listed above",
+        faults.len()
+    )
 }
 
 fn visit(place: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {

@@ -89,7 +89,8 @@ fn add_wasm_target() -> anyhow::Result<()> {
         .context("the target for the browser's code cannot be added; check the network")
 }
 
-fn host() -> Option<String> {
+/// The platform of this machine, as cargo names it.
+pub(crate) fn host() -> Option<String> {
     let verbose = process::answer("rustc", &["-vV"])?;
     verbose
         .lines()
