@@ -13,6 +13,10 @@ export const PROVOKED = {
   foreignOrigin: /has been blocked by CORS policy|^Failed to load resource: net::ERR_FAILED/,
   /** A page that may not frames a room. */
   foreignFrame: /frame-ancestors/,
+  /** Text is to become a script, or markup that runs one. */
+  forbiddenMarkup: /trusted-?types|Trusted(HTML|Script)/i,
+  /** The embed's tag does not say whose room it wants. */
+  namelessSite: /data-site/,
 };
 
 /** Tells of broken policies on the console, where everything else is told. Runs in each page. */

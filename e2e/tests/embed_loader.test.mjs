@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 
+import { PROVOKED } from '../support/complaints.mjs';
 import { until } from '../support/until.mjs';
 import { world } from '../support/world.mjs';
 
@@ -34,6 +35,7 @@ scenario('a tag in the head puts the room at the end of the page', async (world)
 });
 
 scenario('a tag without a site says so once and leaves the page alone', async (world) => {
+  world.provokes(PROVOKED.namelessSite);
   world.blog.publish('/nameless', `<p>An article.</p><script src="${world.servers.web}/embed.js"></script>`);
   const mina = await world.person('mina');
   const errors = [];

@@ -11,6 +11,7 @@ const { scenario } = world('keyboard');
 const focused = (person) => person.page.evaluate(() => {
   const element = document.activeElement;
   if (element.matches('.message')) return `row ${element.querySelector('[data-testid=body]').innerText}`;
+  if (element.matches('.reaction')) return `reaction ${element.innerText}`;
   return element.dataset.testid ?? element.getAttribute('aria-label') ?? (element.innerText || element.tagName);
 });
 
