@@ -52,7 +52,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 
 /// Says everything that is wrong with the configuration at once, before anything listens.
 fn refuse_mistakes(config: &Config) -> anyhow::Result<()> {
-    let unknown = config::unknown_variables(config::environment_names());
+    let unknown = config::unknown_variables(config::environment());
     let unknown = unknown.iter().map(|name| {
         format!("{name} is not a variable of this service; see `chat-backend --help`.")
     });
