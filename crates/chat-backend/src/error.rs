@@ -177,13 +177,17 @@ fn from_conflict(conflict: Conflict) -> ApiError {
         Conflict::NotAGuest | Conflict::ClientIdReused | Conflict::MessageDeleted => {
             ApiError::new(ErrorCode::Conflict)
         }
+        Conflict::ReadOnly => return ApiError::new(ErrorCode::ReadOnly),
         Conflict::IdExists => return ApiError::internal("a new id existed already"),
     };
     error.field = match conflict {
         Conflict::UsernameTaken => Some("username"),
         Conflict::NameTaken => Some("name"),
         Conflict::ClientIdReused => Some("client_id"),
-        Conflict::NotAGuest | Conflict::MessageDeleted | Conflict::IdExists => None,
+        Conflict::NotAGuest
+        | Conflict::ReadOnly
+        | Conflict::MessageDeleted
+        | Conflict::IdExists => None,
     };
     error.detail(conflict.to_string())
 }

@@ -43,6 +43,7 @@ use self::config::Config;
 use self::error::ApiError;
 use self::failure::Failure;
 use self::rate_limit::Rates;
+use self::reads::LatePositions;
 use self::realtime::Hub;
 use self::shutdown::Lifecycle;
 use self::state::{AppState, Services};
@@ -101,6 +102,7 @@ impl App {
             ),
             passwords: Passwords::with_width(cores),
             rates: Rates::new(&config.limits),
+            late_positions: LatePositions::default(),
             hub,
             lifecycle,
             store,

@@ -28,6 +28,11 @@ impl Rate {
     }
 }
 
+/// The greatest count of a rate: one a microsecond within a second.
+const MAX_COUNT: u32 = 1_000_000;
+/// The greatest window of a rate, in its unit: the hours of a year.
+const MAX_WINDOW: u64 = 8_760;
+
 impl FromStr for Rate {
     type Err = String;
 
@@ -45,7 +50,7 @@ impl FromStr for Rate {
         let window: u64 = window.parse().map_err(|_| wrong())?;
         match (count, window) {
             (0, _) | (_, 0) => Err(wrong()),
-            (count, window) if window <= 8_760 => Ok(Self {
+            (count, window) if count <= MAX_COUNT && window <= MAX_WINDOW => Ok(Self {
                 count,
                 window_ms: window * unit_ms,
             }),
@@ -105,14 +110,24 @@ impl<K: Eq + Hash + Clone> RateLimiter<K> {
         if full_at_us.is_none() {
             buckets.make_room(now_us);
         }
-        let full_at_us = full_at_us.unwrap_or(0).max(now_us);
+        // Never fuller than full and never emptier than empty: a clock that steps back must not
+        // make anybody wait for the time that it steps back by.
+        let full_at_us = full_at_us
+            .unwrap_or(0)
+            .clamp(now_us, now_us.saturating_add(full_after_us));
         let next_us = full_at_us + interval_us;
         if next_us > now_us + full_after_us {
             let wait_us = next_us - full_after_us - now_us;
+            buckets.full_at_us.insert(key, full_at_us);
             return Err(ApiError::rate_limited(wait_us.div_ceil(1_000)));
         }
         buckets.full_at_us.insert(key, next_us);
         Ok(())
+    }
+
+    /// Fills the key's bucket.
+    pub fn refill(&self, key: &K) {
+        self.buckets().full_at_us.remove(key);
     }
 
     /// Puts back what [`RateLimiter::take`] took, because it was not used.
@@ -136,7 +151,7 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         if self.full_at_us.len() < MAX_KEYS {
             return;
         }
-        if now_us >= self.swept_at_us + SWEEP_US {
+        if now_us.abs_diff(self.swept_at_us) >= SWEEP_US {
             self.swept_at_us = now_us;
             self.full_at_us.retain(|_, full_at_us| *full_at_us > now_us);
         }
@@ -145,6 +160,34 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         {
             self.full_at_us.remove(&any);
         }
+    }
+}
+
+/// One from the bucket of one key, among the several that one thing may take from.
+pub struct Draw<'a, K>(pub &'a RateLimiter<K>, pub K);
+
+/// Everything that one thing takes from.
+pub type Draws<'a> = Vec<Box<dyn Bucket + Send + Sync + 'a>>;
+
+/// A bucket, whatever its key.
+pub trait Bucket {
+    /// As [`RateLimiter::take`].
+    ///
+    /// # Errors
+    /// As there.
+    fn take(&self, now: Timestamp) -> Result<(), ApiError>;
+
+    /// As [`RateLimiter::put_back`].
+    fn put_back(&self);
+}
+
+impl<K: Eq + Hash + Clone + Send + Sync> Bucket for Draw<'_, K> {
+    fn take(&self, now: Timestamp) -> Result<(), ApiError> {
+        self.0.take(self.1.clone(), now)
+    }
+
+    fn put_back(&self) {
+        self.0.put_back(&self.1);
     }
 }
 
@@ -176,8 +219,16 @@ pub struct Rates {
     pub refreshes: RateLimiter<AddressKey>,
     /// Messages, per user and room.
     pub sends: RateLimiter<(UserId, RoomId)>,
+    /// Messages, per user over all rooms.
+    pub user_sends: RateLimiter<UserId>,
     /// Messages, per room.
     pub room_sends: RateLimiter<RoomId>,
+    /// Messages of guests, per address.
+    pub guest_sends: RateLimiter<AddressKey>,
+    /// Messages sent again after they were committed, per user.
+    pub repeats: RateLimiter<UserId>,
+    /// Read positions, per user.
+    pub read_positions: RateLimiter<UserId>,
     /// Other changes (edits, reactions, memberships), per user.
     pub changes: RateLimiter<UserId>,
     /// Rooms and invites made, per user.
@@ -200,7 +251,11 @@ impl Rates {
             sign_ins_of_address: RateLimiter::new(limits.sign_ins_of_address),
             refreshes: RateLimiter::new(limits.refreshes),
             sends: RateLimiter::new(limits.sends),
+            user_sends: RateLimiter::new(limits.user_sends),
             room_sends: RateLimiter::new(limits.room_sends),
+            guest_sends: RateLimiter::new(limits.guest_sends),
+            repeats: RateLimiter::new(limits.repeats),
+            read_positions: RateLimiter::new(limits.read_positions),
             changes: RateLimiter::new(limits.changes),
             creations: RateLimiter::new(limits.creations),
             invites: RateLimiter::new(limits.invites),
@@ -256,6 +311,32 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_steps_back_makes_nobody_wait_longer_than_an_empty_bucket() {
+        let limiter = limiter("3/3s");
+        for _ in 0..3 {
+            assert_eq!(wait_ms(&limiter, NOW.plus_ms(600_000)), None);
+        }
+        assert_eq!(wait_ms(&limiter, NOW), Some(1_000));
+        assert_eq!(wait_ms(&limiter, NOW.plus_ms(1_000)), None);
+        assert_eq!(wait_ms(&limiter, NOW.plus_ms(1_000)), Some(1_000));
+        assert_eq!(wait_ms(&limiter, NOW.plus_ms(4_000)), None);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_does_not_stop_full_buckets_from_being_forgotten() {
+        let limiter = limiter("1/1ms");
+        let later = NOW.plus_ms(600_000);
+        for key in 0..=u32::try_from(MAX_KEYS).unwrap() {
+            limiter.take(key, later).unwrap();
+        }
+        for key in 0..=u32::try_from(MAX_KEYS).unwrap() {
+            let _emptied_by_the_step = limiter.take(key, NOW);
+        }
+        limiter.take(u32::MAX, NOW.plus_ms(2_000)).unwrap();
+        assert_eq!(limiter.buckets().full_at_us.len(), 1);
+    }
+
+    #[test]
     fn what_was_put_back_can_be_taken_again() {
         let limiter = limiter("1/1h");
         limiter.take(1, NOW).unwrap();
@@ -290,11 +371,21 @@ mod tests {
 
     #[test]
     fn a_rate_is_written_as_it_is_read() {
-        for text in ["5/5s", "20/1m", "100/1h", "3/250ms"] {
+        for text in ["5/5s", "20/1m", "100/1h", "3/250ms", "1000000/8760h"] {
             assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
         }
         for wrong in [
-            "", "5", "5/", "/5s", "0/1s", "5/0s", "5/1d", "x/1s", "5/99999h", "5/-1s",
+            "",
+            "5",
+            "5/",
+            "/5s",
+            "0/1s",
+            "5/0s",
+            "5/1d",
+            "x/1s",
+            "5/8761h",
+            "1000001/1s",
+            "5/-1s",
         ] {
             assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
         }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::rate_limit::Rates;
+use crate::reads::LatePositions;
 use crate::realtime::Hub;
 use crate::shutdown::Lifecycle;
 
@@ -36,6 +37,8 @@ pub struct Services {
     pub passwords: Passwords,
     /// How often things may be done.
     pub rates: Rates,
+    /// Read positions that wait for their user's rate.
+    pub late_positions: LatePositions,
     /// The sockets of this process.
     pub hub: Arc<Hub>,
     /// Tasks under way and the way to their end.

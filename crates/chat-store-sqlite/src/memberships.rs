@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use chat_store::{
     Joined, ListCursor, MemberList, Membership, Memberships, Missing, NewInvite, NewMember, Result,
-    TokenHash,
+    StoreError, TokenHash,
 };
 use chat_types::event::{Change, Event, SeqChange, User};
 use chat_types::id::{Number, RoomId, Seq, UserId};
+use chat_types::limits::ROOMS_PER_USER;
 use chat_types::room::{Member, MembersSummary, Role};
 use chat_types::time::Timestamp;
 use sqlx::SqliteConnection;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::cursor::MemberKey;
 use crate::error::{self, Failure};
-use crate::value::{self, hash, instant, integer, number};
+use crate::value::{self, hash, instant, integer, natural, number};
 use crate::{SqliteStore, rooms, users};
 
 const MEMBERSHIP: &str = "\
@@ -35,6 +36,11 @@ ON CONFLICT (room, user) DO UPDATE
 SET role = excluded.role, joined_at = excluded.joined_at, left_at = NULL, seq = excluded.seq,
     member_seq = excluded.member_seq, read = max(read, excluded.read)";
 
+/// Rooms of a user that count towards the limit.
+const COUNT_ROOMS: &str = "\
+SELECT count(*) FROM memberships m JOIN rooms r ON r.id = m.room
+WHERE m.user = ?1 AND m.left_at IS NULL AND r.kind <> 'direct'";
+
 const COUNT_MEMBER: &str = "UPDATE rooms SET members_count = members_count + ?2 WHERE id = ?1";
 
 const END_MEMBERSHIP: &str =
@@ -48,6 +54,11 @@ UPDATE memberships
 SET read = max(read, min(?3, (SELECT last_number FROM rooms WHERE id = ?1)))
 WHERE room = ?1 AND user = ?2 AND left_at IS NULL
 RETURNING read";
+
+/// How far the member has read, and how far there is to read.
+const READABLE: &str = "\
+SELECT m.read, r.last_number FROM memberships m JOIN rooms r ON r.id = m.room
+WHERE m.room = ?1 AND m.user = ?2 AND m.left_at IS NULL";
 
 const MEMBERS: &str = "\
 SELECT m.user, u.name, u.kind, m.role, m.joined_at
@@ -206,6 +217,14 @@ impl Memberships for SqliteStore {
     }
 
     async fn mark_read(&self, room: RoomId, user: UserId, read: Number) -> Result<Number> {
+        // Most calls repeat what is known, from another tab or after a reconnect: they need not
+        // wait for the writer.
+        let mut snapshot = self.read().await?;
+        let known = known_read(&mut snapshot, room, user, read).await?;
+        drop(snapshot);
+        if let Some(known) = known {
+            return Ok(known);
+        }
         self.write(move |connection| {
             Box::pin(async move {
                 let read: Option<i64> = sqlx::query_scalar(MARK_READ)
@@ -275,6 +294,24 @@ pub(crate) async fn of_user(
         .await?;
     let with_room = |row: MembershipRow| (RoomId::from_uuid(row.room), row);
     Ok(rows.into_iter().map(with_room).collect())
+}
+
+/// The same as [`add`] within the limit of rooms of one user.
+pub(crate) async fn admit(
+    connection: &mut SqliteConnection,
+    room: RoomId,
+    user: UserId,
+    role: Role,
+    at: Timestamp,
+) -> error::Result<Event> {
+    let rooms: i64 = sqlx::query_scalar(COUNT_ROOMS)
+        .bind(*user.as_uuid())
+        .fetch_one(&mut *connection)
+        .await?;
+    if natural(rooms, "memberships")? >= ROOMS_PER_USER as u64 {
+        return Err(StoreError::LimitReached("rooms of one user").into());
+    }
+    add(connection, room, user, role, at).await
 }
 
 /// Makes somebody a member who is none, in a room and of a user that exist.
@@ -357,6 +394,25 @@ pub(crate) async fn changed_after(
     rows.into_iter().map(ChangedRow::into_change).collect()
 }
 
+/// Where the member has read to, unless `asked` moves that.
+async fn known_read(
+    connection: &mut SqliteConnection,
+    room: RoomId,
+    user: UserId,
+    asked: Number,
+) -> error::Result<Option<Number>> {
+    let row: Option<(i64, i64)> = sqlx::query_as(READABLE)
+        .bind(*room.as_uuid())
+        .bind(*user.as_uuid())
+        .fetch_optional(connection)
+        .await?;
+    let (read, newest) = row.ok_or(Missing::Membership)?;
+    if integer(asked.0).min(newest) > read {
+        return Ok(None);
+    }
+    number(read).map(Some)
+}
+
 async fn join(connection: &mut SqliteConnection, new: NewMember) -> error::Result<Joined> {
     rooms::require(connection, new.room).await?;
     users::require(connection, new.user).await?;
@@ -366,7 +422,7 @@ async fn join(connection: &mut SqliteConnection, new: NewMember) -> error::Resul
             event: None,
         });
     }
-    let event = add(connection, new.room, new.user, new.role, new.at).await?;
+    let event = admit(connection, new.room, new.user, new.role, new.at).await?;
     let row = find(connection, new.room, new.user).await?;
     Ok(Joined {
         membership: row.ok_or(Missing::Membership)?.membership()?,

@@ -2,6 +2,7 @@
 
 mod append;
 mod change;
+mod place;
 
 use async_trait::async_trait;
 use chat_store::{
@@ -10,7 +11,7 @@ use chat_store::{
 };
 use chat_types::event::{Change, Content, Event, Message, Reaction, ReplyPreview, SeqChange};
 use chat_types::id::{ClientId, MessageId, Number, RoomId, Seq, UserId};
-use chat_types::room::History;
+use chat_types::room::{History, Sent};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -131,9 +132,9 @@ impl Messages for SqliteStore {
             .await
     }
 
-    async fn is_appended(&self, room: RoomId, author: UserId, client_id: ClientId) -> Result<bool> {
+    async fn appended(&self, message: &NewMessage) -> Result<Option<Sent>> {
         let mut snapshot = self.read().await?;
-        Ok(append::exists(&mut snapshot, room, author, client_id).await?)
+        Ok(append::appended(&mut snapshot, message).await?)
     }
 
     async fn message(

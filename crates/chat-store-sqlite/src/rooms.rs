@@ -355,7 +355,7 @@ async fn create_room(
 ) -> error::Result<RoomRecord> {
     users::require(connection, owner).await?;
     insert(connection, room.kind, &room, Belongs::default()).await?;
-    memberships::add(connection, room.id, owner, Role::Owner, room.at).await?;
+    memberships::admit(connection, room.id, owner, Role::Owner, room.at).await?;
     require(connection, room.id).await?.record()
 }
 

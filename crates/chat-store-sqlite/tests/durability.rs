@@ -170,6 +170,7 @@ async fn a_deleted_or_replaced_text_is_not_in_the_file_any_more() {
     let deletion = DeleteMessage {
         room: ROOM,
         id: id(10),
+        by: OWNER,
         by_moderator: false,
         at: Timestamp(3),
     };
@@ -177,6 +178,7 @@ async fn a_deleted_or_replaced_text_is_not_in_the_file_any_more() {
     let edit = EditMessage {
         room: ROOM,
         id: id(11),
+        by: OWNER,
         body: MessageBody::parse("new").unwrap(),
         at: Timestamp(3),
     };

@@ -62,6 +62,9 @@ pub enum Conflict {
     /// The client id made a message with another body, or a reply to another message.
     #[error("the client id was used for another message")]
     ClientIdReused,
+    /// The room is archived, or it is read-only and the user is no moderator.
+    #[error("nothing can be written in the room now")]
+    ReadOnly,
     /// The message was deleted.
     #[error("the message was deleted")]
     MessageDeleted,

@@ -80,7 +80,8 @@ pub trait Memberships {
     /// at least as far as then.
     ///
     /// # Errors
-    /// `NotFound(Room)`, `NotFound(User)`.
+    /// `NotFound(Room)`, `NotFound(User)`, `LimitReached` for one more room than
+    /// [`ROOMS_PER_USER`](chat_types::limits::ROOMS_PER_USER).
     async fn join(&self, member: NewMember) -> Result<Joined>;
 
     /// Ends a membership; `None` when there is none. Messages stay.

@@ -47,6 +47,8 @@ pub struct EditMessage {
     pub room: RoomId,
     /// Which message.
     pub id: MessageId,
+    /// Who does it.
+    pub by: UserId,
     /// The new text.
     pub body: MessageBody,
     /// Now.
@@ -60,6 +62,8 @@ pub struct DeleteMessage {
     pub room: RoomId,
     /// Which message.
     pub id: MessageId,
+    /// Who does it.
+    pub by: UserId,
     /// Whether somebody other than the author does it.
     pub by_moderator: bool,
     /// Now.
@@ -90,6 +94,8 @@ pub struct SetPin {
     pub room: RoomId,
     /// Which message.
     pub id: MessageId,
+    /// Who does it.
+    pub by: UserId,
     /// Pin or unpin.
     pub on: bool,
     /// Now.
@@ -110,9 +116,15 @@ pub enum HistoryFrom {
 }
 
 /// Messages.
+///
+/// What a room accepts is decided in the transaction that writes, because the room and the
+/// membership may have changed since the caller looked. Private and direct rooms take messages and
+/// changes of messages only from members. An archived room takes no message, edit or reaction; a
+/// read-only one only those of its moderators and owners.
 #[async_trait]
 pub trait Messages {
-    /// Appends a message.
+    /// Appends a message. A new author becomes a member where that is all that it takes: in public
+    /// and page rooms.
     ///
     /// Order: within a room, `seq` and `number` rise in the order of commits, both without gaps.
     /// Repeats: the same `(room, author, client_id)` returns the first acknowledgement for ever and
@@ -122,13 +134,19 @@ pub trait Messages {
     /// that fails does not touch its neighbours.
     ///
     /// # Errors
-    /// `NotFound(Room)`, `NotFound(User)`, `NotFound(Message)` when the answered message is not in
-    /// the room, `Conflict(ClientIdReused)`, `Unavailable`.
+    /// `NotFound(Room)`, `NotFound(User)`, `NotFound(Membership)`, `Conflict(ReadOnly)`,
+    /// `NotFound(Message)` when the answered message is not in the room,
+    /// `Conflict(ClientIdReused)`, `LimitReached` as [`join`](crate::Memberships::join) for a new
+    /// member, `Unavailable`. A repeat is answered whatever became of the room
+    /// and of the membership since.
     async fn append(&self, message: NewMessage) -> Result<Appended>;
 
-    /// Whether a message with this `(room, author, client_id)` is committed: a retry of it costs
-    /// its sender nothing.
-    async fn is_appended(&self, room: RoomId, author: UserId, client_id: ClientId) -> Result<bool>;
+    /// What [`append`](Self::append) answers to a repeat, without a write; `None` when no message
+    /// with this `(room, author, client_id)` is committed.
+    ///
+    /// # Errors
+    /// `Conflict(ClientIdReused)`.
+    async fn appended(&self, message: &NewMessage) -> Result<Option<Sent>>;
 
     /// A message as it is now, seen by `viewer` (whose reactions are marked).
     async fn message(
@@ -141,27 +159,28 @@ pub trait Messages {
     /// Gives a message another text; `None` when it says that already. The old text is gone.
     ///
     /// # Errors
-    /// `NotFound(Message)`, `Conflict(MessageDeleted)`.
+    /// `NotFound(Room)`, `NotFound(Membership)`, `Conflict(ReadOnly)`, `NotFound(Message)`,
+    /// `Conflict(MessageDeleted)`.
     async fn edit_message(&self, edit: EditMessage) -> Result<Option<Event>>;
 
     /// Deletes a message: its body, reactions and pin are gone, a tombstone stays; `None` when it
     /// was deleted before.
     ///
     /// # Errors
-    /// `NotFound(Message)`.
+    /// `NotFound(Room)`, `NotFound(Membership)`, `NotFound(Message)`.
     async fn delete_message(&self, delete: DeleteMessage) -> Result<Option<Event>>;
 
     /// Puts an emoji under a message or takes it away; `None` when it is so already.
     ///
     /// # Errors
-    /// `NotFound(Message)`, `Conflict(MessageDeleted)`, `LimitReached` for one more kind of emoji
-    /// than [`REACTIONS_PER_MESSAGE`](chat_types::limits::REACTIONS_PER_MESSAGE).
+    /// `NotFound(Room)`, `NotFound(Membership)`, `Conflict(ReadOnly)`, `NotFound(Message)`,
+    /// `Conflict(MessageDeleted)`, `LimitReached` for one more kind of emoji than [`REACTIONS_PER_MESSAGE`](chat_types::limits::REACTIONS_PER_MESSAGE).
     async fn set_reaction(&self, reaction: SetReaction) -> Result<Option<Event>>;
 
     /// Pins a message or unpins it; `None` when it is so already.
     ///
     /// # Errors
-    /// `NotFound(Message)`, `Conflict(MessageDeleted)`.
+    /// `NotFound(Room)`, `NotFound(Membership)`, `NotFound(Message)`, `Conflict(MessageDeleted)`.
     async fn set_pin(&self, pin: SetPin) -> Result<Option<Event>>;
 
     /// A page of history, read from one snapshot.

@@ -69,7 +69,7 @@ pub trait Rooms {
     /// Makes a public or private room with `owner` as its first member (`seq` 1).
     ///
     /// # Errors
-    /// `Conflict(IdExists)`, `NotFound(User)`.
+    /// `Conflict(IdExists)`, `NotFound(User)`, `LimitReached` as [`join`](crate::Memberships::join).
     async fn create_room(&self, room: NewRoom, owner: UserId) -> Result<RoomRecord>;
 
     /// Makes a public room without members if the store has never had a room of any kind; `None`

@@ -15,6 +15,9 @@ pub const OUT_FRAME_BYTES: usize = 64 * 1024;
 pub const OUT_FRAME_DOCUMENTS: usize = 64;
 /// Rooms that one connection may subscribe to.
 pub const ROOMS_PER_CONNECTION: usize = 128;
+/// Public, private and page rooms that one user may be a member of. Direct rooms do not count: one of
+/// them takes two users, and nobody may use up another's.
+pub const ROOMS_PER_USER: usize = 500;
 /// Messages in the newest page of a `subbed`.
 pub const TAIL: u32 = 100;
 /// Changes in one `page`.

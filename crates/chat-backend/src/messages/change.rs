@@ -32,8 +32,14 @@ pub async fn edit(
     if message.author.id != caller.user.id {
         return Err(ApiError::new(ErrorCode::Forbidden).detail("only its author edits a message"));
     }
-    let (store, at) = (state.store.clone(), state.now());
-    let edit = EditMessage { room, id, body, at };
+    let store = state.store.clone();
+    let edit = EditMessage {
+        room,
+        id,
+        by: caller.user.id,
+        body,
+        at: state.now(),
+    };
     commit(state, caller, &message, async move {
         store.edit_message(edit).await
     })
@@ -60,6 +66,7 @@ pub async fn delete(
     let delete = DeleteMessage {
         room,
         id,
+        by: caller.user.id,
         by_moderator: !own,
         at: state.now(),
     };
@@ -113,8 +120,14 @@ pub async fn pin(
 ) -> Result<Seq, ApiError> {
     may(state, Some(caller), room, Act::Pin).await?;
     let message = find(state, room, id).await?;
-    let (store, at) = (state.store.clone(), state.now());
-    let pin = SetPin { room, id, on, at };
+    let store = state.store.clone();
+    let pin = SetPin {
+        room,
+        id,
+        by: caller.user.id,
+        on,
+        at: state.now(),
+    };
     commit(
         state,
         caller,

@@ -5,7 +5,7 @@ use chat_types::endpoint::{
 };
 use chat_types::room::{Changed, History, Sent};
 
-use super::{delete, edit, history, pin, react, send};
+use super::{Sender, delete, edit, history, pin, react, send};
 use crate::api::{Answer, Api, Call, created, ok};
 
 /// The endpoints of this slice.
@@ -26,7 +26,11 @@ async fn list_messages(call: Call<GetHistory>) -> Answer<History> {
 
 async fn send_message(call: Call<PostMessage>) -> Answer<Sent> {
     let room = call.path.id("room")?;
-    let sent = send(&call.state, call.caller()?, room, call.body.clone()).await?;
+    let sender = Sender {
+        caller: call.caller()?,
+        address: call.client.key(),
+    };
+    let sent = send(&call.state, sender, room, call.body.clone()).await?;
     if sent.duplicate {
         ok(sent)
     } else {

@@ -7,4 +7,4 @@ pub mod http;
 mod send;
 
 pub use change::{delete, edit, pin, react};
-pub use send::send;
+pub use send::{Sender, send};

@@ -1,38 +1,50 @@
-//! Sending a message: parse → authorise → limit → deduplicate → persist → publish.
+//! Sending a message: parse → deduplicate → authorise → limit → persist → publish.
 
 use chat_store::{Appended, NewMessage};
+use chat_types::event::UserKind;
 use chat_types::id::RoomId;
 use chat_types::room::{SendMessage, Sent};
 use chat_types::text::MessageBody;
 
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::rate_limit::{AddressKey, Draw, Draws};
 use crate::rooms::may_write;
 use crate::state::AppState;
 
+/// Who sends, and from where.
+#[derive(Clone, Copy)]
+pub struct Sender<'a> {
+    /// Who.
+    pub caller: &'a Caller,
+    /// From which address: guests share a rate there.
+    pub address: AddressKey,
+}
+
 /// Sends a message; when this returns, it is committed. A retry with the same client id gets the
-/// first acknowledgement with `duplicate`, and costs nothing of the sender's rate.
+/// first acknowledgement with `duplicate`, whatever became of the room since; it takes from the
+/// rate of repeats, not from those of messages.
 ///
 /// # Errors
 /// `invalid`, `not_found`, `forbidden`, `read_only`, `rate_limited`, `conflict` for a client id that
-/// made another message, `unavailable`.
+/// made another message, `limit_reached` for one room too many, `unavailable`.
 pub async fn send(
     state: &AppState,
-    caller: &Caller,
+    sender: Sender<'_>,
     room: RoomId,
     request: SendMessage,
 ) -> Result<Sent, ApiError> {
-    let message = parse(state, caller, room, &request)?;
-    may_write(state, caller, room).await?;
-    let limited = limit(state, &message);
-    if let Err(too_often) = &limited
-        && !is_retry(state, &message).await?
-    {
-        return Err(too_often.clone());
+    let message = parse(state, sender.caller, room, &request)?;
+    if let Some(first) = state.store.appended(&message).await? {
+        state.rates.repeats.take(message.author, message.at)?;
+        return Ok(first);
     }
+    may_write(state, sender.caller, room).await?;
+    limit(state, sender, &message)?;
     let sent = persist(state, message.clone()).await?;
-    if sent.duplicate && limited.is_ok() {
-        put_back(state, &message);
+    if sent.duplicate {
+        // Its own twin was committed meanwhile.
+        put_back(state, sender, &message);
     }
     Ok(sent)
 }
@@ -57,25 +69,39 @@ fn parse(
     })
 }
 
-/// Takes one from the sender's bucket of this room and one from the room's.
-fn limit(state: &AppState, message: &NewMessage) -> Result<(), ApiError> {
-    let sender = (message.author, message.room);
-    state.rates.sends.take(sender, message.at)?;
-    let room = state.rates.room_sends.take(message.room, message.at);
-    if room.is_err() {
-        state.rates.sends.put_back(&sender);
+/// What a message draws from: the sender's rate in this room and over all rooms, the room's, and for
+/// a guest, whom anybody can be many times over, the address's.
+fn draws<'a>(state: &'a AppState, sender: Sender<'_>, message: &NewMessage) -> Draws<'a> {
+    let (rates, author, room) = (&state.rates, message.author, message.room);
+    let mut draws: Draws<'a> = vec![
+        Box::new(Draw(&rates.sends, (author, room))),
+        Box::new(Draw(&rates.user_sends, author)),
+        Box::new(Draw(&rates.room_sends, room)),
+    ];
+    if sender.caller.user.kind != UserKind::Account {
+        draws.push(Box::new(Draw(&rates.guest_sends, sender.address)));
     }
-    room
+    draws
 }
 
-async fn is_retry(state: &AppState, message: &NewMessage) -> Result<bool, ApiError> {
-    let NewMessage {
-        room,
-        author,
-        client_id,
-        ..
-    } = *message;
-    Ok(state.store.is_appended(room, author, client_id).await?)
+/// Takes one from every bucket of this message, or none from any.
+fn limit(state: &AppState, sender: Sender<'_>, message: &NewMessage) -> Result<(), ApiError> {
+    let draws = draws(state, sender, message);
+    for (n, draw) in draws.iter().enumerate() {
+        if let Err(too_often) = draw.take(message.at) {
+            for taken in &draws[..n] {
+                taken.put_back();
+            }
+            return Err(too_often);
+        }
+    }
+    Ok(())
+}
+
+fn put_back(state: &AppState, sender: Sender<'_>, message: &NewMessage) {
+    for taken in draws(state, sender, message) {
+        taken.put_back();
+    }
 }
 
 /// Commits the message and publishes it; for a repeat, finds the first.
@@ -86,9 +112,4 @@ async fn persist(state: &AppState, message: NewMessage) -> Result<Sent, ApiError
         Ok((sent, events))
     };
     state.commit(appended).await
-}
-
-fn put_back(state: &AppState, message: &NewMessage) {
-    state.rates.sends.put_back(&(message.author, message.room));
-    state.rates.room_sends.put_back(&message.room);
 }

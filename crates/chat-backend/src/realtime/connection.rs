@@ -265,6 +265,7 @@ impl Connection {
             state: self.state.clone(),
             caller: self.caller.clone(),
             connection: self.registration.mailbox.id,
+            address: self.registration.address,
         }
     }
 

@@ -10,6 +10,9 @@ use chat_types::ws::{self, Command, ServerDoc, Subbed};
 use super::codec::{Doc, encode};
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
+use crate::messages::Sender;
+use crate::rate_limit::AddressKey;
+use crate::reads::Position;
 use crate::state::AppState;
 use crate::{messages, reads, rooms};
 
@@ -18,6 +21,7 @@ pub(super) struct Context {
     pub(super) state: AppState,
     pub(super) caller: Option<Caller>,
     pub(super) connection: ConnectionId,
+    pub(super) address: AddressKey,
 }
 
 /// What a command came to; the connection acts on it.
@@ -81,12 +85,11 @@ pub(super) async fn run(context: Context, command: Command) -> Outcome {
         } => sync(&context, id, room, after, limit).await,
         Command::Auth { id, token } => authenticate(&context, id, &token).await,
         Command::Read { room, number } => {
-            // Not answered: a read position that was not stored moves with the next one.
-            let _ = read(&context, room, number).await;
+            read(&context, room, number).await;
             return Outcome::Silent;
         }
         command => match context.caller.as_ref() {
-            Some(caller) => change(&context.state, caller, command).await,
+            Some(caller) => change(&context, caller, command).await,
             None => Err(ApiError::new(ErrorCode::Unauthorized).detail("a visitor only reads")),
         },
     };
@@ -94,7 +97,8 @@ pub(super) async fn run(context: Context, command: Command) -> Outcome {
 }
 
 /// Commands that change a room.
-async fn change(state: &AppState, caller: &Caller, command: Command) -> Result<Outcome, ApiError> {
+async fn change(context: &Context, caller: &Caller, command: Command) -> Result<Outcome, ApiError> {
+    let state = &context.state;
     match command {
         Command::Send {
             id,
@@ -108,7 +112,11 @@ async fn change(state: &AppState, caller: &Caller, command: Command) -> Result<O
                 body,
                 reply_to,
             };
-            let sent = messages::send(state, caller, room, message).await?;
+            let sender = Sender {
+                caller,
+                address: context.address,
+            };
+            let sent = messages::send(state, sender, room, message).await?;
             Ok(sent_reply(id, sent))
         }
         Command::Edit {
@@ -297,9 +305,15 @@ async fn authenticate(context: &Context, id: RequestId, token: &str) -> Result<O
     Ok(Outcome::Authenticated { id, caller })
 }
 
-async fn read(context: &Context, room: RoomId, number: Number) -> Result<Number, ApiError> {
-    let caller = context.caller.as_ref();
-    let caller = caller.ok_or(ApiError::new(ErrorCode::Unauthorized))?;
-    let from = Some(context.connection);
-    reads::mark_read(&context.state, caller, room, number, from).await
+/// Not answered: what is too soon is stored later, and what is refused moves with the next one.
+async fn read(context: &Context, room: RoomId, number: Number) {
+    let Some(caller) = &context.caller else {
+        return;
+    };
+    let position = Position {
+        room,
+        number,
+        from: Some(context.connection),
+    };
+    reads::mark_read_soon(&context.state, caller, position).await;
 }

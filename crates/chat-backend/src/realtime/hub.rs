@@ -208,6 +208,7 @@ impl Hub {
         Ok(Registration {
             hub: self.clone(),
             mailbox,
+            address,
         })
     }
 
@@ -398,6 +399,8 @@ fn is_the_event_itself(row: &SeqChange) -> bool {
 pub(super) struct Registration {
     hub: Arc<Hub>,
     pub(super) mailbox: Arc<Mailbox>,
+    /// Where it comes from.
+    pub(super) address: AddressKey,
 }
 
 impl Registration {

@@ -12,6 +12,7 @@ mod hostile;
 mod http;
 mod messages;
 mod presence;
+mod rates;
 mod reconnect;
 mod rooms;
 mod shutdown;

@@ -8,19 +8,17 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::message;
+use super::place::Place;
 use crate::error;
 use crate::memberships;
 use crate::value::{instant, integer, number, seq};
 
-/// Everything that decides what a new message becomes, in one look.
-const CIRCUMSTANCES: &str = "\
-SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM rooms WHERE id = ?1) THEN 'room'
-            WHEN NOT EXISTS (SELECT 1 FROM users WHERE id = ?2) THEN 'user'
+/// What else a new message refers to.
+const MISSING: &str = "\
+SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM users WHERE id = ?2) THEN 'user'
             WHEN ?3 IS NOT NULL
              AND NOT EXISTS (SELECT 1 FROM messages WHERE id = ?3 AND room = ?1) THEN 'message'
-       END AS missing,
-       EXISTS (SELECT 1 FROM memberships
-               WHERE room = ?1 AND user = ?2 AND left_at IS NULL) AS is_member";
+       END";
 
 /// The message that the same author's client id made before.
 const FIRST: &str = "\
@@ -76,19 +74,18 @@ pub(super) async fn append(
     connection: &mut SqliteConnection,
     new: NewMessage,
 ) -> error::Result<Appended> {
-    if let Some(first) = first(connection, new.room, new.author, new.client_id).await? {
-        if !first.may_be(&new) {
-            return Err(Conflict::ClientIdReused.into());
-        }
+    if let Some(sent) = appended(connection, &new).await? {
         return Ok(Appended {
-            sent: first.acknowledgement()?,
+            sent,
             events: Vec::new(),
         });
     }
-    let is_member = is_member(connection, &new).await?;
+    let place = Place::find(connection, new.room, new.author).await?;
+    require_references(connection, &new).await?;
+    place.accepts_writing()?;
     let mut events = Vec::with_capacity(2);
-    if !is_member {
-        let joined = memberships::add(connection, new.room, new.author, new.joins_as, new.at);
+    if !place.is_member() {
+        let joined = memberships::admit(connection, new.room, new.author, new.joins_as, new.at);
         events.push(joined.await?);
     }
     let (sent, event) = insert(connection, new).await?;
@@ -96,14 +93,18 @@ pub(super) async fn append(
     Ok(Appended { sent, events })
 }
 
-/// Whether this author's client id made a message here.
-pub(super) async fn exists(
+/// The first acknowledgement, if `new` is a repeat.
+pub(super) async fn appended(
     connection: &mut SqliteConnection,
-    room: RoomId,
-    author: UserId,
-    client_id: ClientId,
-) -> error::Result<bool> {
-    Ok(first(connection, room, author, client_id).await?.is_some())
+    new: &NewMessage,
+) -> error::Result<Option<Sent>> {
+    let Some(first) = first(connection, new.room, new.author, new.client_id).await? else {
+        return Ok(None);
+    };
+    if !first.may_be(new) {
+        return Err(Conflict::ClientIdReused.into());
+    }
+    first.acknowledgement().map(Some)
 }
 
 async fn first(
@@ -121,17 +122,19 @@ async fn first(
     Ok(row)
 }
 
-/// Whether the author is a member, once everything that the message refers to was found.
-async fn is_member(connection: &mut SqliteConnection, new: &NewMessage) -> error::Result<bool> {
-    let (missing, is_member): (Option<String>, bool) = sqlx::query_as(CIRCUMSTANCES)
+/// The author exists, and the answered message in the same room.
+async fn require_references(
+    connection: &mut SqliteConnection,
+    new: &NewMessage,
+) -> error::Result<()> {
+    let missing: Option<String> = sqlx::query_scalar(MISSING)
         .bind(*new.room.as_uuid())
         .bind(*new.author.as_uuid())
         .bind(new.reply_to.map(|id| *id.as_uuid()))
         .fetch_one(connection)
         .await?;
     match missing.as_deref() {
-        None => Ok(is_member),
-        Some("room") => Err(Missing::Room.into()),
+        None => Ok(()),
         Some("user") => Err(Missing::User.into()),
         Some(_) => Err(Missing::Message.into()),
     }

@@ -7,6 +7,7 @@ use chat_types::id::{MessageId, RoomId, Seq};
 use chat_types::limits::REACTIONS_PER_MESSAGE;
 use sqlx::SqliteConnection;
 
+use super::place::Place;
 use crate::error::{self, Failure};
 use crate::rooms::next_seq;
 use crate::value::integer;
@@ -53,6 +54,8 @@ pub(super) async fn edit(
     connection: &mut SqliteConnection,
     edit: EditMessage,
 ) -> error::Result<Option<Event>> {
+    let place = Place::find(connection, edit.room, edit.by).await?;
+    place.accepts_writing()?;
     let (before, _) = living(connection, edit.room, edit.id).await?;
     if before == edit.body.as_str() {
         return Ok(None);
@@ -81,6 +84,8 @@ pub(super) async fn delete(
     connection: &mut SqliteConnection,
     delete: DeleteMessage,
 ) -> error::Result<Option<Event>> {
+    let place = Place::find(connection, delete.room, delete.by).await?;
+    place.admits()?;
     if state(connection, delete.room, delete.id)
         .await?
         .body
@@ -116,6 +121,8 @@ pub(super) async fn set_pin(
     connection: &mut SqliteConnection,
     pin: SetPin,
 ) -> error::Result<Option<Event>> {
+    let place = Place::find(connection, pin.room, pin.by).await?;
+    place.admits()?;
     let (_, pinned) = living(connection, pin.room, pin.id).await?;
     if pinned == pin.on {
         return Ok(None);
@@ -142,6 +149,8 @@ pub(super) async fn set_reaction(
     connection: &mut SqliteConnection,
     reaction: SetReaction,
 ) -> error::Result<Option<Event>> {
+    let place = Place::find(connection, reaction.room, reaction.user).await?;
+    place.accepts_writing()?;
     living(connection, reaction.room, reaction.id).await?;
     if reaction_exists(connection, &reaction).await? == reaction.on {
         return Ok(None);

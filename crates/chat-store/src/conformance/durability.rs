@@ -59,7 +59,10 @@ pub async fn what_was_acknowledged_is_there_after_a_drop_without_close<H: Reopen
     join(&store, room, jisu, Role::Guest).await;
     send_many(&store, room, mina, 20).await;
     let id = send(&store, room, jisu, "first").await.sent.id;
-    store.edit_message(edit(room, id, "second")).await.unwrap();
+    store
+        .edit_message(edit(room, id, jisu, "second"))
+        .await
+        .unwrap();
     store
         .set_reaction(reaction(room, id, mina, "👍", true))
         .await

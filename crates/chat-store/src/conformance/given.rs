@@ -157,19 +157,21 @@ pub(crate) fn new_member(room: RoomId, user: UserId, role: Role) -> NewMember {
     }
 }
 
-pub(crate) fn edit(room: RoomId, id: MessageId, text: &str) -> EditMessage {
+pub(crate) fn edit(room: RoomId, id: MessageId, by: UserId, text: &str) -> EditMessage {
     EditMessage {
         room,
         id,
+        by,
         body: body(text),
         at: at(200),
     }
 }
 
-pub(crate) fn deletion(room: RoomId, id: MessageId) -> DeleteMessage {
+pub(crate) fn deletion(room: RoomId, id: MessageId, by: UserId) -> DeleteMessage {
     DeleteMessage {
         room,
         id,
+        by,
         by_moderator: false,
         at: at(300),
     }
@@ -192,10 +194,11 @@ pub(crate) fn reaction(
     }
 }
 
-pub(crate) fn pin(room: RoomId, id: MessageId, on: bool) -> SetPin {
+pub(crate) fn pin(room: RoomId, id: MessageId, by: UserId, on: bool) -> SetPin {
     SetPin {
         room,
         id,
+        by,
         on,
         at: at(500),
     }

@@ -2,11 +2,13 @@
 
 use chat_types::event::Change;
 use chat_types::id::{Number, Seq};
-use chat_types::room::{Member, Role};
+use chat_types::limits::ROOMS_PER_USER;
+use chat_types::room::{Member, Role, RoomKind};
 
 use super::given::{
-    Shared, account, at, at_once, guest, head, join, load, load_members, new_member, nth_name,
-    owned_room, record, refused, room_id, send, send_many, token, user_id,
+    Refusal, Shared, account, at, at_once, guest, head, join, load, load_members, new_member,
+    new_message, new_room, nth_name, owned_room, record, refused, room, room_id, send, send_many,
+    token, user_id,
 };
 use crate::{ListCursor, Membership, Missing, NewInvite, NewMember};
 
@@ -174,6 +176,34 @@ pub async fn read_positions_set_at_once_end_at_the_furthest(store: Shared) {
     assert!(answers.iter().all(|(asked, read)| read >= asked));
     let stored = store.membership(room, mina).await.unwrap().unwrap();
     assert_eq!(stored.read, Number(20));
+}
+
+pub async fn one_more_room_than_the_limit_is_refused(store: Shared) {
+    let (_, full) = owned_room(&store).await;
+    let (jisu, jiho) = (guest(&store, "jisu").await, guest(&store, "jiho").await);
+    let made = at_once(ROOMS_PER_USER, |_| {
+        let store = store.clone();
+        async move { room(&store, jisu).await }
+    })
+    .await;
+    refused(
+        store.join(new_member(full, jisu, Role::Guest)).await,
+        Refusal::LimitReached,
+    );
+    refused(
+        store.append(new_message(full, jisu, "hi")).await,
+        Refusal::LimitReached,
+    );
+    let one_more = new_room(RoomKind::Private, "Attic");
+    let one_more = store.create_room(one_more, jisu).await;
+    refused(one_more, Refusal::LimitReached);
+    assert_eq!(head(&store, full).await, Seq(1));
+    // Nobody uses up another's rooms with direct ones, and who leaves one has place for another.
+    let direct = new_room(RoomKind::Direct, "two");
+    assert!(store.open_direct((jisu, jiho), direct).await.unwrap().1);
+    send(&store, made[0], jisu, "still a member here").await;
+    store.leave(made[0], jisu, at(60)).await.unwrap();
+    join(&store, full, jisu, Role::Guest).await;
 }
 
 pub async fn members_are_listed_by_role_then_time_then_id(store: Shared) {

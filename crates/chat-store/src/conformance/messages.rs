@@ -175,12 +175,12 @@ pub async fn a_repeat_after_an_edit_or_a_deletion_is_still_a_repeat(store: Share
         ..first
     };
     store
-        .edit_message(edit(room, first.id, "second"))
+        .edit_message(edit(room, first.id, mina, "second"))
         .await
         .unwrap();
     assert_eq!(store.append(new.clone()).await.unwrap().sent, wanted);
     store
-        .delete_message(deletion(room, first.id))
+        .delete_message(deletion(room, first.id, mina))
         .await
         .unwrap();
     assert_eq!(store.append(new).await.unwrap().sent, wanted);
@@ -269,7 +269,7 @@ pub async fn an_edit_replaces_the_text(store: Shared) {
     let (mina, room) = owned_room(&store).await;
     let id = send(&store, room, mina, "first").await.sent.id;
     let event = store
-        .edit_message(edit(room, id, "second"))
+        .edit_message(edit(room, id, mina, "second"))
         .await
         .unwrap()
         .unwrap();
@@ -290,7 +290,10 @@ pub async fn an_edit_replaces_the_text(store: Shared) {
         (Seq(3), Number(1), Some(at(200)))
     );
     assert_eq!(
-        store.edit_message(edit(room, id, "second")).await.unwrap(),
+        store
+            .edit_message(edit(room, id, mina, "second"))
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(head(&store, room).await, Seq(3));
@@ -308,8 +311,8 @@ pub async fn a_tombstone_holds_nothing(store: Shared) {
         .set_reaction(reaction(room, id, mina, "👍", true))
         .await
         .unwrap();
-    store.set_pin(pin(room, id, true)).await.unwrap();
-    let mut delete = deletion(room, id);
+    store.set_pin(pin(room, id, mina, true)).await.unwrap();
+    let mut delete = deletion(room, id, mina);
     delete.by_moderator = true;
     let event = store.delete_message(delete.clone()).await.unwrap().unwrap();
     let wanted = Change::Deleted {
@@ -337,14 +340,17 @@ pub async fn a_tombstone_holds_nothing(store: Shared) {
 pub async fn a_deleted_message_is_not_changed(store: Shared) {
     let (mina, room) = owned_room(&store).await;
     let id = send(&store, room, mina, "secret").await.sent.id;
-    store.delete_message(deletion(room, id)).await.unwrap();
+    store
+        .delete_message(deletion(room, id, mina))
+        .await
+        .unwrap();
     let before = (load(&store, room, id).await, head(&store, room).await);
     refused(
-        store.edit_message(edit(room, id, "again")).await,
+        store.edit_message(edit(room, id, mina, "again")).await,
         Conflict::MessageDeleted,
     );
     refused(
-        store.set_pin(pin(room, id, true)).await,
+        store.set_pin(pin(room, id, mina, true)).await,
         Conflict::MessageDeleted,
     );
     let react = reaction(room, id, mina, "👍", true);
@@ -361,14 +367,17 @@ pub async fn an_unknown_message_is_not_changed(store: Shared) {
     let elsewhere = send(&store, there, mina, "elsewhere").await.sent.id;
     for id in [message_id(), elsewhere] {
         refused(
-            store.edit_message(edit(here, id, "again")).await,
+            store.edit_message(edit(here, id, mina, "again")).await,
             Missing::Message,
         );
         refused(
-            store.delete_message(deletion(here, id)).await,
+            store.delete_message(deletion(here, id, mina)).await,
             Missing::Message,
         );
-        refused(store.set_pin(pin(here, id, true)).await, Missing::Message);
+        refused(
+            store.set_pin(pin(here, id, mina, true)).await,
+            Missing::Message,
+        );
         let react = reaction(here, id, mina, "👍", true);
         refused(store.set_reaction(react).await, Missing::Message);
     }
@@ -390,7 +399,10 @@ pub async fn an_answer_shows_the_beginning_of_the_text_as_it_is_now(store: Share
         ("mina", "question")
     );
     let long = "가👋".repeat(100);
-    store.edit_message(edit(room, id, &long)).await.unwrap();
+    store
+        .edit_message(edit(room, id, mina, &long))
+        .await
+        .unwrap();
     let preview = load(&store, room, answer.sent.id).await.reply_to.unwrap();
     assert_eq!(preview.excerpt, "가👋".repeat(60));
 }
@@ -489,12 +501,16 @@ pub async fn a_pin_is_set_and_taken_away(store: Shared) {
     let id = send(&store, room, mina, "hello").await.sent.id;
     for on in [true, false] {
         let before = head(&store, room).await;
-        let event = store.set_pin(pin(room, id, on)).await.unwrap().unwrap();
+        let event = store
+            .set_pin(pin(room, id, mina, on))
+            .await
+            .unwrap()
+            .unwrap();
         let wanted = Change::Pinned { message_id: id, on };
         assert_eq!((event.seq, event.change), (before.next(), wanted));
         let message = load(&store, room, id).await;
         assert_eq!((message.pinned, message.seq), (on, event.seq));
-        assert_eq!(store.set_pin(pin(room, id, on)).await.unwrap(), None);
+        assert_eq!(store.set_pin(pin(room, id, mina, on)).await.unwrap(), None);
         assert_eq!(head(&store, room).await, event.seq);
     }
 }
@@ -587,7 +603,10 @@ pub async fn history_is_of_one_room_with_its_tombstones(store: Shared) {
         .await
         .unwrap();
     assert_eq!(shown(&page.messages[0]), [("👍", 1, true)]);
-    store.delete_message(deletion(here, id)).await.unwrap();
+    store
+        .delete_message(deletion(here, id, mina))
+        .await
+        .unwrap();
     let page = store
         .history(here, None, HistoryFrom::Newest, 10)
         .await

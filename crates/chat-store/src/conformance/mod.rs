@@ -34,6 +34,8 @@ pub mod sessions;
 pub mod sites;
 #[doc(hidden)]
 pub mod users;
+#[doc(hidden)]
+pub mod writing;
 
 /// Makes stores for the suite.
 #[async_trait::async_trait]
@@ -117,6 +119,7 @@ macro_rules! conformance_suite {
             memberships: reading_begins_at_the_newest_message
             memberships: a_read_position_moves_forward_to_the_newest_message_at_most
             memberships: read_positions_set_at_once_end_at_the_furthest
+            memberships: one_more_room_than_the_limit_is_refused
             memberships: members_are_listed_by_role_then_time_then_id
             memberships: an_invite_leads_to_its_room_until_it_ends
             messages: an_acknowledged_message_is_what_a_load_shows
@@ -142,6 +145,13 @@ macro_rules! conformance_suite {
             messages: history_around_a_message_has_both_sides
             messages: history_beyond_the_ends_is_empty_or_the_nearest
             messages: history_is_of_one_room_with_its_tombstones
+            writing: who_left_a_private_room_does_not_write_in_it_and_stays_outside
+            writing: a_direct_room_is_of_its_two_users
+            writing: leaving_and_writing_at_once_never_leaves_a_member_behind
+            writing: an_archived_room_takes_no_message_edit_or_reaction
+            writing: a_read_only_room_takes_only_what_its_moderators_write
+            writing: a_repeat_is_answered_whatever_became_of_the_room_and_the_membership
+            writing: a_repeat_is_known_before_it_is_written
             feed: a_fresh_start_is_the_newest_page
             feed: a_snapshot_shows_the_viewers_own_place
             feed: a_snapshot_counts_all_members_and_lists_the_first
@@ -217,6 +227,7 @@ mod tests {
             include_str!("rooms.rs"),
             include_str!("memberships.rs"),
             include_str!("messages.rs"),
+            include_str!("writing.rs"),
             include_str!("feed.rs"),
             include_str!("durability.rs"),
         ];

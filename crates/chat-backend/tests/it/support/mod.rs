@@ -27,7 +27,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const ORIGIN: &str = "http://127.0.0.1:3000";
 
 /// Rates that no test reaches by accident; a test about a rate sets its own.
-const ARGUMENTS: [(&str, &str); 17] = [
+const ARGUMENTS: [(&str, &str); 21] = [
     ("--secret-key", "0123456789abcdefghijklmnopqrstuvwxyz"),
     ("--sites", "blog=https://blog.example.com;wiki=*"),
     ("--allowed-origins", ORIGIN),
@@ -39,7 +39,11 @@ const ARGUMENTS: [(&str, &str); 17] = [
     ("--limit-refreshes", "100000/1s"),
     ("--limit-sends", "100000/1s"),
     ("--first-room", ""),
+    ("--limit-user-sends", "100000/1s"),
     ("--limit-room-sends", "100000/1s"),
+    ("--limit-guest-sends", "100000/1s"),
+    ("--limit-repeats", "100000/1s"),
+    ("--limit-read-positions", "100000/1s"),
     ("--limit-changes", "100000/1s"),
     ("--limit-creations", "100000/1s"),
     ("--limit-invites", "100000/1s"),

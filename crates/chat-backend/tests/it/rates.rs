@@ -1,0 +1,176 @@
+//! What nobody may do without end, and what a limit never loses.
+
+use std::collections::BTreeSet;
+
+use chat_types::account::Empty;
+use chat_types::endpoint::{LeaveRoom, PatchRoom, PutRead};
+use chat_types::id::Number;
+use chat_types::problem::ErrorCode;
+use chat_types::room::{MarkRead, RoomKind, UpdateRoom};
+use chat_types::ws::{Command, Ephemeral, ServerDoc};
+
+use crate::support::{TestApp, new_client_id};
+
+#[tokio::test]
+async fn a_user_has_one_rate_over_all_rooms() {
+    let app = TestApp::start_with(&[("--limit-user-sends", "2/1m")]).await;
+    let (mina, minsu) = (app.account("mina").await, app.account("minsu").await);
+    let rooms = [
+        mina.room(RoomKind::Public, "one").await,
+        mina.room(RoomKind::Public, "two").await,
+        mina.room(RoomKind::Public, "three").await,
+    ];
+    mina.send(rooms[0], "hi").await.unwrap();
+    mina.send(rooms[1], "hi").await.unwrap();
+    let refused = mina.send(rooms[2], "hi").await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+    assert!(refused.problem.retry_after_ms.is_some());
+    minsu.send(rooms[2], "hi").await.unwrap();
+}
+
+#[tokio::test]
+async fn guests_of_one_address_share_a_rate_and_accounts_do_not() {
+    let app = TestApp::start_with(&[("--limit-guest-sends", "2/1m")]).await;
+    let mina = app.account("mina").await;
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    for name in ["aba", "bcb"] {
+        app.guest(name).await.send(room, "hi").await.unwrap();
+    }
+    let third = app.guest("cdc").await;
+    let refused = third.send(room, "hi").await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+    mina.send(room, "hi").await.unwrap();
+    let mut socket = app.socket(Some(third.token())).await;
+    let id = socket.say_later(room, "hi").await;
+    let refused = socket.refusal(id).await;
+    assert_eq!(refused.code, ErrorCode::RateLimited);
+    assert!(refused.retry_after_ms.is_some());
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_takes_from_no_rate() {
+    let own = [
+        ("--limit-user-sends", "2/1h"),
+        ("--limit-room-sends", "1/1m"),
+    ];
+    let app = TestApp::start_with(&own).await;
+    let mina = app.account("mina").await;
+    let (busy, quiet) = (
+        mina.room(RoomKind::Public, "busy").await,
+        mina.room(RoomKind::Public, "quiet").await,
+    );
+    mina.send(busy, "one").await.unwrap();
+    for _ in 0..5 {
+        mina.send(busy, "too soon").await.unwrap_err();
+    }
+    mina.send(quiet, "two").await.unwrap();
+    mina.send(quiet, "three").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn repeats_have_a_rate_of_their_own() {
+    let own = [("--limit-repeats", "3/1m"), ("--limit-sends", "2/1h")];
+    let app = TestApp::start_with(&own).await;
+    let mina = app.guest("mina").await;
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    let client_id = new_client_id();
+    let first = mina.send_as(room, client_id, "one").await.unwrap();
+    for _ in 0..3 {
+        let again = mina.send_as(room, client_id, "one").await.unwrap();
+        assert_eq!((again.id, again.duplicate), (first.id, true));
+    }
+    let refused = mina.send_as(room, client_id, "one").await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+    app.clock
+        .advance_ms(refused.problem.retry_after_ms.unwrap());
+    assert!(
+        mina.send_as(room, client_id, "one")
+            .await
+            .unwrap()
+            .duplicate
+    );
+    mina.send(room, "two").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_retry_is_answered_when_the_room_was_archived_or_left_in_between() {
+    let app = TestApp::start().await;
+    let mina = app.guest("mina").await;
+    let room = mina.room(RoomKind::Private, "attic").await;
+    let client_id = new_client_id();
+    let first = mina.send_as(room, client_id, "one").await.unwrap();
+    let archive = UpdateRoom {
+        archived: Some(true),
+        ..UpdateRoom::default()
+    };
+    mina.call::<PatchRoom>(&[&room], archive).await.unwrap();
+    let again = mina.send_as(room, client_id, "one").await.unwrap();
+    assert_eq!((again.id, again.duplicate), (first.id, true));
+    let late = mina.send(room, "two").await.unwrap_err();
+    assert_eq!(late.code(), ErrorCode::ReadOnly);
+    mina.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
+    let again = mina.send_as(room, client_id, "one").await.unwrap();
+    assert_eq!((again.id, again.duplicate), (first.id, true));
+    assert_eq!(mina.get_room(room).await.unwrap_err().status, 404);
+}
+
+#[tokio::test]
+async fn read_positions_have_a_rate_that_says_when_to_come_back() {
+    let app = TestApp::start_with(&[("--limit-read-positions", "2/1m")]).await;
+    let mina = app.guest("mina").await;
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    for body in ["one", "two", "three"] {
+        mina.send(room, body).await.unwrap();
+    }
+    let read = async |number| {
+        let number = Number(number);
+        mina.call::<PutRead>(&[&room], MarkRead { number }).await
+    };
+    read(1).await.unwrap();
+    read(1).await.unwrap();
+    let refused = read(2).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+    app.clock
+        .advance_ms(refused.problem.retry_after_ms.unwrap());
+    read(3).await.unwrap();
+    assert_eq!(mina.get_room(room).await.unwrap().read, Number(3));
+}
+
+#[tokio::test]
+async fn a_read_position_that_a_socket_tells_too_soon_is_stored_later() {
+    let app = TestApp::start_with(&[("--limit-read-positions", "1/300ms")]).await;
+    let mina = app.guest("mina").await;
+    let rooms = [
+        mina.room(RoomKind::Public, "one").await,
+        mina.room(RoomKind::Public, "two").await,
+    ];
+    let mut phone = app.socket(Some(mina.token())).await;
+    let mut laptop = app.socket(Some(mina.token())).await;
+    for room in rooms {
+        laptop.follow(room).await;
+        for body in ["one", "two", "three"] {
+            mina.send(room, body).await.unwrap();
+        }
+    }
+    for number in [1, 3, 2].map(Number) {
+        for room in rooms {
+            phone.send(&Command::Read { room, number }).await;
+        }
+    }
+    let mut stored = BTreeSet::new();
+    laptop
+        .expect("the furthest position of both", |doc| {
+            if let ServerDoc::Eph {
+                room,
+                data: Ephemeral::Read { number: Number(3) },
+            } = doc
+            {
+                stored.insert(room);
+            }
+            (stored.len() == rooms.len()).then_some(())
+        })
+        .await;
+    for room in rooms {
+        assert_eq!(mina.get_room(room).await.unwrap().read, Number(3));
+    }
+}
