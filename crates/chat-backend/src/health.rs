@@ -23,9 +23,13 @@ pub fn routes() -> Router<AppState> {
         .route("/metrics", get(export_metrics))
 }
 
-/// The process lives.
-async fn healthz() -> &'static str {
-    "ok\n"
+/// The process lives and can still serve: when the store has ended, only a restart helps.
+async fn healthz(State(state): State<AppState>) -> Response {
+    if state.store.is_usable() {
+        return "ok\n".into_response();
+    }
+    let why = "the store has ended; the process must be restarted\n";
+    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
 }
 
 /// Requests should come here: not draining, and the store reads and writes.

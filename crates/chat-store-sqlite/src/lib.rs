@@ -38,7 +38,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     /// The folder of a database that ends with the store.
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl SqliteStore {
@@ -51,14 +51,19 @@ impl SqliteStore {
     }
 
     /// Opens a database that ends with the store, for tests and trials. It is a file in a new
-    /// temporary folder, so that it behaves exactly like [`open`](Self::open): SQLite's own memory
-    /// databases have no WAL and therefore other locks.
-    pub async fn open_in_memory() -> Result<Self, OpenError> {
+    /// temporary folder that is removed with the store, so that it behaves exactly like
+    /// [`open`](Self::open): SQLite's own memory databases have no WAL and therefore other locks.
+    pub async fn open_temporary() -> Result<Self, OpenError> {
         let folder = tempfile::tempdir().map_err(|source| OpenError::Path {
             path: std::env::temp_dir(),
             source,
         })?;
         open::open(&folder.path().join("chat.db"), Some(folder)).await
+    }
+
+    /// The folder of a temporary database.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_ref().map(TempDir::path)
     }
 
     /// Begins a read: what it sees is one snapshot.
@@ -102,6 +107,10 @@ impl Store for SqliteStore {
             .await
             .map_err(error::Failure::from)?;
         Ok(())
+    }
+
+    fn is_usable(&self) -> bool {
+        self.writer.lives()
     }
 
     async fn close(&self) {

@@ -66,8 +66,12 @@ pub(crate) async fn open(path: &Path, folder: Option<TempDir>) -> Result<SqliteS
     let lock = take_lock(path)?;
     let connection = prepare(path).await?;
     let readers = SqlitePoolOptions::new()
+        .min_connections(READERS)
         .max_connections(READERS)
         .acquire_timeout(PATIENCE)
+        // A connection to a local file does not age, and a new one costs its warm cache.
+        .idle_timeout(None)
+        .max_lifetime(None)
         // A local file does not go away while a connection is idle.
         .test_before_acquire(false)
         .connect_with(options(path).pragma("query_only", "ON"))
@@ -76,7 +80,7 @@ pub(crate) async fn open(path: &Path, folder: Option<TempDir>) -> Result<SqliteS
     Ok(SqliteStore {
         writer: Writer::start(connection, options(path), lock),
         readers,
-        _folder: folder,
+        folder,
     })
 }
 
@@ -86,19 +90,25 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
         path: path.to_owned(),
         source,
     };
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(lock_path(path))
-        .map_err(failed)?;
+    let file = open_private(&lock_path(path)).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        // SQLite gives its other files the mode of the database.
+        Ok(()) => open_private(path).map(|_| file).map_err(failed),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
             path: path.to_owned(),
         }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Opens a file, made if it does not exist and then for this user alone: it holds what people said
+/// to each other in private. A file that exists keeps its mode, which is its owner's choice.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn lock_path(path: &Path) -> PathBuf {

@@ -3,20 +3,28 @@
 //! Jobs wait in a bounded queue. The writer takes whatever waits (it never waits for more, so an
 //! idle store adds no delay), runs each job in a savepoint of one transaction, commits once, and
 //! only then tells the callers. A job that fails undoes itself and none of its neighbours. When the
-//! commit fails, every caller of the group learns that nothing was written.
+//! commit fails or a job panics, every caller of the group learns that nothing was written: after a
+//! panic nobody knows what the connection is in the middle of, so it is given up.
+//!
+//! The writer also empties the write-ahead log some time after a write. Until then the log may hold
+//! the pages of before, with a text that was deleted or replaced since.
 //!
 //! A job belongs to the writer from the moment it is queued: dropping the caller's future does not
 //! stop it, so a transaction is never left half done.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Mutex;
+use std::task::Poll;
+use std::time::Duration;
 
 use chat_store::StoreError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
 use crate::error::Result;
 
@@ -26,6 +34,9 @@ const QUEUE_JOBS: usize = 1024;
 const GROUP_JOBS: usize = 64;
 /// Bytes of text after which a transaction takes no further job.
 const GROUP_BYTES: usize = 512 * 1024;
+
+/// From a write to the emptying of the log, unless a reader is in the way; then again after this.
+pub(crate) const EMPTY_LOG_AFTER: Duration = Duration::from_secs(30);
 
 /// A future as trait objects hold it.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -98,6 +109,13 @@ impl Writer {
         }
     }
 
+    /// Whether there is a writer: not after [`close`](Self::close), and not if it ended by mistake.
+    pub(crate) fn lives(&self) -> bool {
+        lock(&self.task)
+            .as_ref()
+            .is_some_and(|task| !task.is_finished())
+    }
+
     /// Takes no more jobs, finishes those that wait, and closes the connection.
     pub(crate) async fn close(&self) {
         drop(lock(&self.queue).take());
@@ -138,9 +156,21 @@ async fn write(
     lock: File,
 ) {
     let mut connection = Some(connection);
-    while let Some(first) = jobs.recv().await {
-        let group = take_group(first, &mut jobs);
-        connection = commit_or_reconnect(connection, &options, group).await;
+    let mut empty_log_at = None;
+    loop {
+        tokio::select! {
+            first = jobs.recv() => {
+                let Some(first) = first else { break };
+                let group = take_group(first, &mut jobs);
+                connection = commit_or_reconnect(connection, &options, group).await;
+                empty_log_at = empty_log_at.or(Some(Instant::now() + EMPTY_LOG_AFTER));
+            }
+            () = until(empty_log_at) => {
+                let emptied;
+                (connection, emptied) = empty_log_or_reconnect(connection).await;
+                empty_log_at = (!emptied).then(|| Instant::now() + EMPTY_LOG_AFTER);
+            }
+        }
     }
     if let Some(connection) = connection
         && let Err(error) = connection.close().await
@@ -148,6 +178,41 @@ async fn write(
         tracing::warn!(%error, "the database did not close cleanly");
     }
     drop(lock);
+}
+
+/// Returns at `instant`, or never.
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Empties the log; whether that is done. After an error the next group gets a new connection.
+async fn empty_log_or_reconnect(
+    connection: Option<SqliteConnection>,
+) -> (Option<SqliteConnection>, bool) {
+    let Some(mut connection) = connection else {
+        return (None, false);
+    };
+    match empty_log(&mut connection).await {
+        Ok(emptied) => (Some(connection), emptied),
+        Err(error) => {
+            tracing::warn!(%error, "the write-ahead log was not emptied");
+            (None, false)
+        }
+    }
+}
+
+/// Copies the log into the database and cuts it to nothing, unless somebody reads from it for
+/// longer than writes may wait for that.
+async fn empty_log(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    execute(connection, "PRAGMA busy_timeout = 100").await?;
+    let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(&mut *connection)
+        .await?;
+    execute(connection, "PRAGMA busy_timeout = 5000").await?;
+    Ok(busy == 0)
 }
 
 /// The first job and those that wait behind it, up to the bounds of a group.
@@ -177,7 +242,7 @@ async fn commit_or_reconnect(
         Ok(mut connection) => commit(&mut connection, group)
             .await
             .map(|done| (connection, done)),
-        Err(error) => Err(error),
+        Err(error) => Err(Lost::from(error)),
     };
     match outcome {
         Ok((connection, done)) => {
@@ -193,12 +258,24 @@ async fn commit_or_reconnect(
     }
 }
 
-async fn commit(connection: &mut SqliteConnection, group: Vec<Job>) -> sqlx::Result<Vec<Done>> {
+/// Why a group is not written.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error("a write panicked")]
+    Panic,
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    group: Vec<Job>,
+) -> std::result::Result<Vec<Done>, Lost> {
     let mut done = Vec::with_capacity(group.len());
     execute(connection, "BEGIN IMMEDIATE").await?;
     for job in group {
         execute(connection, "SAVEPOINT job").await?;
-        let job = (job.run)(connection).await;
+        let job = run(job.run, connection).await.ok_or(Lost::Panic)?;
         if !job.keep {
             execute(connection, "ROLLBACK TO job").await?;
         }
@@ -209,6 +286,20 @@ async fn commit(connection: &mut SqliteConnection, group: Vec<Job>) -> sqlx::Res
     Ok(done)
 }
 
+/// Runs a job; `None` when it panicked. The panic itself is reported by the process's hook.
+async fn run(run: Run, connection: &mut SqliteConnection) -> Option<Done> {
+    let mut work = catch_unwind(AssertUnwindSafe(|| run(connection))).ok()?;
+    std::future::poll_fn(move |context| {
+        // The future is dropped after a panic, and the connection with it.
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
 async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> sqlx::Result<()> {
     sqlx::query(statement).execute(connection).await.map(drop)
 }
@@ -217,8 +308,15 @@ async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> 
 mod tests {
     use std::sync::Arc;
 
-    use chat_store::{Conflict, Store};
+    use chat_store::{
+        Conflict, Memberships, Messages, NewGuest, NewMessage, NewRoom, Rooms, Store, Users,
+    };
+    use chat_types::id::{ClientId, Epoch, MessageId, Number, RoomId, UserId};
+    use chat_types::room::{Role, RoomKind};
+    use chat_types::text::{MessageBody, Nickname, RoomName};
+    use chat_types::time::Timestamp;
     use tokio::sync::Notify;
+    use uuid::Uuid;
 
     use super::*;
     use crate::SqliteStore;
@@ -232,7 +330,7 @@ INSERT INTO sessions (id, user, device, created_at, last_used_at, expires_at)
 VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
 
     async fn store() -> Arc<SqliteStore> {
-        Arc::new(SqliteStore::open_in_memory().await.unwrap())
+        Arc::new(SqliteStore::open_temporary().await.unwrap())
     }
 
     async fn raise(store: &SqliteStore) -> chat_store::Result<()> {
@@ -318,6 +416,84 @@ VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
     }
 
     #[tokio::test]
+    async fn a_write_that_panics_ends_neither_the_writer_nor_a_transaction_half_done() {
+        let store = store().await;
+        let go = hold(&store).await;
+        let good = raise(&store);
+        let late = store.write::<(), _>(|connection| {
+            Box::pin(async move {
+                execute(connection, RAISE).await?;
+                panic!("after a statement")
+            })
+        });
+        let release = async { go.notify_one() };
+        let (good, late, ()) = tokio::join!(good, late, release);
+        let early = store
+            .write::<(), _>(|_| panic!("before the first statement"))
+            .await;
+        for result in [good, late, early] {
+            assert!(
+                matches!(result, Err(StoreError::Unavailable(_))),
+                "{result:?}"
+            );
+        }
+        assert!(store.is_usable());
+        raise(&store).await.unwrap();
+        assert_eq!(raised(&store).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_writer_is_gone_is_not_usable() {
+        let store = store().await;
+        assert!(store.is_usable());
+        let task = lock(&store.writer.task).take().unwrap();
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(!store.is_usable());
+        assert!(raise(&store).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_changes_nothing_does_not_wait_for_the_writer() {
+        let store = store().await;
+        let guest = NewGuest {
+            id: UserId::from_uuid(Uuid::from_u128(1)),
+            names: vec![Nickname::parse("mina").unwrap()],
+            at: Timestamp(1),
+        };
+        let mina = store.create_guest(guest).await.unwrap().id;
+        let room = NewRoom {
+            id: RoomId::from_uuid(Uuid::from_u128(2)),
+            kind: RoomKind::Public,
+            name: Some(RoomName::parse("Lobby").unwrap()),
+            topic: None,
+            epoch: Epoch("first".to_owned()),
+            at: Timestamp(1),
+        };
+        let room = store.create_room(room, mina).await.unwrap().room.id;
+        let new = NewMessage {
+            id: MessageId::from_uuid(Uuid::from_u128(3)),
+            room,
+            author: mina,
+            client_id: ClientId::from_uuid(Uuid::from_u128(4)),
+            body: MessageBody::parse("once").unwrap(),
+            reply_to: None,
+            joins_as: Role::Guest,
+            at: Timestamp(2),
+        };
+        let first = store.append(new.clone()).await.unwrap().sent;
+        store.mark_read(room, mina, first.number).await.unwrap();
+        let go = hold(&store).await;
+        let again = store.appended(&new).await.unwrap().unwrap();
+        assert_eq!((again.id, again.duplicate), (first.id, true));
+        for asked in [Number(0), first.number, Number(99)] {
+            let read = store.mark_read(room, mina, asked).await.unwrap();
+            assert_eq!(read, first.number);
+        }
+        go.notify_one();
+    }
+
+    #[tokio::test]
     async fn a_write_goes_on_when_its_caller_is_gone() {
         let store = store().await;
         let go = hold(&store).await;
@@ -357,6 +533,77 @@ VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
             write.await.unwrap();
         }
         assert_eq!(raised(&store).await, i64::try_from(QUEUE_JOBS).unwrap());
+    }
+
+    /// Whether a file of the store's database contains the text.
+    fn is_in_a_file(store: &SqliteStore, text: &str) -> bool {
+        let files = std::fs::read_dir(store.folder().unwrap()).unwrap();
+        files.into_iter().any(|file| {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            bytes
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        })
+    }
+
+    #[tokio::test]
+    async fn what_was_replaced_is_in_no_file_some_time_later() {
+        let store = store().await;
+        let put = async |text: &'static str| {
+            let done = store.write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO sites (key, origins) VALUES ('blog', ?1)
+                         ON CONFLICT DO UPDATE SET origins = excluded.origins",
+                    )
+                    .bind(text)
+                    .execute(connection)
+                    .await?;
+                    Ok(())
+                })
+            });
+            done.await.unwrap();
+        };
+        put("[\"a-text-to-be-replaced\"]").await;
+        put("[\"another-text\"]").await;
+        assert!(
+            is_in_a_file(&store, "a-text-to-be-replaced"),
+            "the log has it"
+        );
+        tokio::time::pause();
+        tokio::time::advance(EMPTY_LOG_AFTER).await;
+        tokio::time::resume();
+        let gone = async {
+            while is_in_a_file(&store, "a-text-to-be-replaced") {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), gone).await;
+        assert!(in_time.is_ok(), "it is still in a file");
+        assert!(is_in_a_file(&store, "another-text"));
+        raise(&store).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_reader_in_the_way_of_emptying_the_log_delays_it_and_no_write() {
+        let store = store().await;
+        raise(&store).await.unwrap();
+        let mut reader = store.read().await.unwrap();
+        let before: i64 = sqlx::query_scalar(COUNT)
+            .fetch_one(&mut *reader)
+            .await
+            .unwrap();
+        raise(&store).await.unwrap();
+        tokio::time::pause();
+        tokio::time::advance(EMPTY_LOG_AFTER).await;
+        tokio::time::resume();
+        raise(&store).await.unwrap();
+        let still: i64 = sqlx::query_scalar(COUNT)
+            .fetch_one(&mut *reader)
+            .await
+            .unwrap();
+        assert_eq!((before, still), (1, 1), "its snapshot stays");
+        assert_eq!(raised(&store).await, 3);
     }
 
     #[tokio::test]

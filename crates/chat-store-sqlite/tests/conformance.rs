@@ -14,7 +14,7 @@ struct InMemory(Arc<SqliteStore>);
 #[async_trait]
 impl Harness for InMemory {
     async fn fresh() -> Self {
-        let store = SqliteStore::open_in_memory().await.expect("a database");
+        let store = SqliteStore::open_temporary().await.expect("a database");
         Self(Arc::new(store))
     }
 

@@ -53,6 +53,10 @@ pub trait Store:
     /// [`StoreError::Unavailable`].
     async fn check(&self) -> Result<()>;
 
+    /// Whether calls can still succeed in this process: not once the store is closed or a part of it
+    /// ended by mistake. Then only a new process helps.
+    fn is_usable(&self) -> bool;
+
     /// Finishes writes under way and closes. Later calls return [`StoreError::Unavailable`].
     async fn close(&self);
 }

@@ -168,7 +168,7 @@ impl Hub {
             loop {
                 tokio::select! {
                     () = lifecycle.ended() => return,
-                    _ = tick.tick() => hub.maintain().await,
+                    _ = tick.tick() => hub.maintain_apart().await,
                 }
             }
         });
@@ -328,6 +328,15 @@ impl Hub {
         let exact = page.changes.into_iter().filter(is_the_event_itself);
         let found: BTreeMap<_, _> = exact.map(|it| (it.seq, event(it))).collect();
         room.fill(&page.epoch, page.upto, found);
+    }
+
+    /// Maintains in a task of its own: what panics there must not end all maintenance for ever.
+    async fn maintain_apart(self: &Arc<Self>) {
+        let hub = self.clone();
+        let task = self.tasks.spawn(async move { hub.maintain().await });
+        if let Err(error) = task.await {
+            tracing::error!(%error, "the maintenance of rooms failed; it goes on with the next");
+        }
     }
 
     async fn maintain(&self) {

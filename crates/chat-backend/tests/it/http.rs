@@ -312,6 +312,11 @@ async fn the_admin_port_tells_health_readiness_and_measurements() {
     }
     chat_store::Store::close(&*app.store).await;
     assert_eq!(admin("/readyz").await.0, 503);
+    assert_eq!(
+        admin("/healthz").await.0,
+        503,
+        "only a restart helps a process whose store has ended"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub async fn an_open_store_is_ready<H: Harness>() {
     let harness = H::fresh().await;
     harness.store().check().await.unwrap();
     harness.store().check().await.unwrap();
+    assert!(harness.store().is_usable());
 }
 
 pub async fn a_closed_store_refuses_everything<H: Harness>() {
@@ -22,6 +23,7 @@ pub async fn a_closed_store_refuses_everything<H: Harness>() {
     let store = harness.store();
     let (mina, room) = owned_room(&store).await;
     store.close().await;
+    assert!(!store.is_usable());
     refused(store.check().await, Refusal::Unavailable);
     refused(
         store.append(new_message(room, mina, "late")).await,

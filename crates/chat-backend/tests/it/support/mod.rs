@@ -81,7 +81,7 @@ impl TestApp {
 
     /// A service with some arguments of its own.
     pub async fn start_with(own: &[(&str, &str)]) -> Self {
-        let store = Arc::new(SqliteStore::open_in_memory().await.unwrap());
+        let store = Arc::new(SqliteStore::open_temporary().await.unwrap());
         Self::start_on(store, own).await
     }
 
