@@ -188,7 +188,8 @@ impl Config {
         }
     }
 
-    /// Makes the data directory when the database lies in it.
+    /// Makes the data directory when the database lies in it, for this user alone. One that exists
+    /// keeps its mode.
     ///
     /// # Errors
     /// In a sentence that names the directory.
@@ -197,7 +198,12 @@ impl Config {
             return Ok(());
         }
         let path = self.data_dir.clone();
-        std::fs::create_dir_all(&path).map_err(|source| Failure::DataDirectory { path, source })
+        let mut directory = std::fs::DirBuilder::new();
+        directory.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut directory, 0o700);
+        let made = directory.create(&path);
+        made.map_err(|source| Failure::DataDirectory { path, source })
     }
 
     /// The times and limits of HTTP connections.

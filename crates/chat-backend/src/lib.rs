@@ -64,8 +64,8 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the service together over a store, and makes the configured sites known to it
-    /// and its first room.
+    /// Puts the service together over a store, and makes the configured sites known to it, no
+    /// others, and its first room.
     ///
     /// # Errors
     /// When the store cannot take the sites or the room.
@@ -80,6 +80,8 @@ impl App {
         for site in &config.sites {
             store.put_site(site.clone()).await?;
         }
+        let sites = config.sites.iter().map(|site| site.key.clone());
+        store.retain_sites(sites.collect()).await?;
         metrics::handle();
         let key = config
             .secret_key

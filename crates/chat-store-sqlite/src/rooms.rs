@@ -26,13 +26,23 @@ INSERT INTO rooms (id, kind, name, topic, created_at, active_at, epoch, site, pa
                    direct_high)
 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)";
 
-const ROOM_OF_PAGE: &str = "SELECT id FROM rooms WHERE site = ?1 AND page = ?2";
+/// The room of a page of a site that is known, and whether its visit is to be noted.
+const ROOM_OF_PAGE: &str = "\
+SELECT r.id, r.head = 0 AND r.active_at < ?3
+FROM rooms r JOIN sites s ON s.key = r.site
+WHERE r.site = ?1 AND r.page = ?2 AND s.disabled = 0";
+
+/// Notes a visit of an empty page, which keeps it from the purge.
+const NOTE_VISIT: &str = "UPDATE rooms SET active_at = ?2 WHERE id = ?1 AND head = 0";
+
+/// Visits of an empty page are noted once in this time, so that they cost no write each.
+const NOTE_VISITS_MS: u64 = 60 * 60 * 1_000;
 
 const ROOM_OF_TWO: &str = "SELECT id FROM rooms WHERE direct_low = ?1 AND direct_high = ?2";
 
 const ANY_ROOM_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM rooms)";
 
-const SITE_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sites WHERE key = ?1)";
+const SITE_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sites WHERE key = ?1 AND disabled = 0)";
 
 const NEXT_SEQ: &str = "UPDATE rooms SET head = head + 1 WHERE id = ?1 RETURNING head";
 
@@ -187,7 +197,7 @@ impl Rooms for SqliteStore {
     ) -> Result<(RoomRecord, bool)> {
         // Most visits find the room: they need not wait for the writer.
         let mut snapshot = self.read().await?;
-        if let Some(found) = room_of_page(&mut snapshot, site, page).await? {
+        if let Some((found, false)) = room_of_page(&mut snapshot, site, page, room.at).await? {
             return Ok((require(&mut snapshot, found).await?.record()?, false));
         }
         drop(snapshot);
@@ -377,13 +387,15 @@ async fn room_of_page(
     connection: &mut SqliteConnection,
     site: &SiteKey,
     page: &PageKey,
-) -> error::Result<Option<RoomId>> {
-    let id: Option<Uuid> = sqlx::query_scalar(ROOM_OF_PAGE)
+    now: Timestamp,
+) -> error::Result<Option<(RoomId, bool)>> {
+    let row: Option<(Uuid, bool)> = sqlx::query_as(ROOM_OF_PAGE)
         .bind(site.as_str())
         .bind(page.as_str())
+        .bind(integer(now.0.saturating_sub(NOTE_VISITS_MS)))
         .fetch_optional(connection)
         .await?;
-    Ok(id.map(RoomId::from_uuid))
+    Ok(row.map(|(id, note)| (RoomId::from_uuid(id), note)))
 }
 
 async fn open_page(
@@ -392,7 +404,14 @@ async fn open_page(
     page: &PageKey,
     room: NewRoom,
 ) -> error::Result<(RoomRecord, bool)> {
-    if let Some(found) = room_of_page(connection, site, page).await? {
+    if let Some((found, note)) = room_of_page(connection, site, page, room.at).await? {
+        if note {
+            sqlx::query(NOTE_VISIT)
+                .bind(*found.as_uuid())
+                .bind(integer(room.at.0))
+                .execute(&mut *connection)
+                .await?;
+        }
         return Ok((require(connection, found).await?.record()?, false));
     }
     let site_exists: bool = sqlx::query_scalar(SITE_EXISTS)

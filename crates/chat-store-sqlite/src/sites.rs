@@ -10,9 +10,12 @@ use crate::error::Failure;
 
 const PUT_SITE: &str = "\
 INSERT INTO sites (key, origins) VALUES (?1, ?2)
-ON CONFLICT (key) DO UPDATE SET origins = excluded.origins";
+ON CONFLICT (key) DO UPDATE SET origins = excluded.origins, disabled = 0";
 
-const SITE: &str = "SELECT origins FROM sites WHERE key = ?1";
+const DISABLE_OTHERS: &str =
+    "UPDATE sites SET disabled = 1 WHERE key NOT IN (SELECT value FROM json_each(?1))";
+
+const SITE: &str = "SELECT origins FROM sites WHERE key = ?1 AND disabled = 0";
 
 #[async_trait]
 impl Sites for SqliteStore {
@@ -23,6 +26,21 @@ impl Sites for SqliteStore {
                 sqlx::query(PUT_SITE)
                     .bind(site.key.as_str())
                     .bind(origins)
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn retain_sites(&self, keep: Vec<SiteKey>) -> Result<()> {
+        let keep: Vec<_> = keep.iter().map(SiteKey::as_str).collect();
+        let keep = serde_json::to_string(&keep).expect("strings become JSON");
+        self.write(move |connection| {
+            Box::pin(async move {
+                sqlx::query(DISABLE_OTHERS)
+                    .bind(keep)
                     .execute(connection)
                     .await?;
                 Ok(())

@@ -175,6 +175,65 @@ fn an_unusable_database_is_named() {
     let url = format!("sqlite:{}", file.display());
     let variables = [("SECRET_KEY", KEY), ("DATABASE_URL", url.as_str())];
     refuses(&variables, &["the database", file.to_str().unwrap()]);
+    let missing = folder.path().join("missing").join("chat.db");
+    let url = format!("sqlite:{}", missing.display());
+    let variables = [("SECRET_KEY", KEY), ("DATABASE_URL", url.as_str())];
+    refuses(
+        &variables,
+        &["cannot be opened or created", missing.to_str().unwrap()],
+    );
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_release_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    chat_store_sqlite::migrate(&path).await.unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'of the future', 1, x'00', 0)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let variables = [
+        ("SECRET_KEY", KEY),
+        ("CHAT_DATA_DIR", folder.path().to_str().unwrap()),
+    ];
+    refuses(
+        &variables,
+        &["has schema version 9999", "start the newer version"],
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_another_process_serves_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = chat_store_sqlite::SqliteStore::open(&path).await.unwrap();
+    let variables = [
+        ("SECRET_KEY", KEY),
+        ("CHAT_DATA_DIR", folder.path().to_str().unwrap()),
+    ];
+    refuses(&variables, &["is in use by another process"]);
+    chat_store::Store::close(&store).await;
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_data_directory_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("new").join("data");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_chat-backend"));
+    program.env_clear().env("CHAT_DATA_DIR", &data);
+    assert!(program.arg("migrate").output().unwrap().status.success());
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("chat.db")), 0o600);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Rooms of every kind, members and invites, and who may do what.
 
+use std::sync::Arc;
+
 use chat_backend::rooms::permissions::{Act, Standing, TABLE, allowed};
 use chat_store::{Memberships, Rooms};
 use chat_types::account::Empty;
@@ -442,6 +444,28 @@ async fn a_site_tells_where_it_may_be_embedded() {
 }
 
 /// Every cell of the table, against the running service: what is refused there is refused here.
+#[tokio::test]
+async fn a_site_that_is_not_configured_any_more_cannot_be_embedded_and_keeps_its_rooms() {
+    let before = TestApp::start().await;
+    let mina = before.guest("mina").await;
+    let room = mina.open_page("blog", "/one").await.room.id;
+    mina.send(room, "kept").await.unwrap();
+    let own = [("--sites", "wiki=*")];
+    let after = TestApp::start_on(Arc::clone(&before.store), &own).await;
+    let visitor = after.visitor();
+    let site = visitor.call::<GetSite>(&[&"blog"], Empty {}).await;
+    assert_eq!(site.unwrap_err().status, 404);
+    visitor.call::<GetSite>(&[&"wiki"], Empty {}).await.unwrap();
+    let open = OpenPage {
+        site: "blog".parse().unwrap(),
+        page: "/one".parse().unwrap(),
+        title: None,
+    };
+    let opened = visitor.call::<OpenPageRoom>(&[], open).await;
+    assert_eq!(opened.unwrap_err().status, 404);
+    assert_eq!(visitor.history(room).await.unwrap().messages.len(), 1);
+}
+
 #[tokio::test]
 async fn the_service_obeys_the_table_of_permissions() {
     let app = TestApp::start().await;

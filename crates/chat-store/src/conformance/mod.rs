@@ -91,6 +91,7 @@ macro_rules! conformance_suite {
             sessions: a_session_is_revoked_once_and_only_by_its_user
             sessions: all_sessions_but_one_are_revoked
             sites: a_site_is_stored_and_its_origins_replaced
+            sites: a_site_that_is_not_retained_is_unknown_and_its_rooms_stay
             rooms: a_room_begins_with_its_owner_as_the_first_change
             rooms: a_room_needs_an_owner_and_an_id_of_its_own
             rooms: the_first_room_is_made_once_and_only_in_an_empty_store
