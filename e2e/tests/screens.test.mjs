@@ -2,15 +2,14 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 
+import { isWellMade } from '../support/axe.mjs';
 import * as settings from '../support/settings.mjs';
 import { until } from '../support/until.mjs';
 import { world } from '../support/world.mjs';
 
 const { scenario } = world('screens');
-const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const LOOKS = ['ko', 'en'].flatMap((lang) => ['light', 'dark'].flatMap((theme) => [360, 1280].map((width) => ({ lang, theme, width }))));
 
@@ -32,29 +31,6 @@ async function keep(person, screen, { lang, theme, width }) {
   fs.mkdirSync(settings.screens, { recursive: true });
   await person.page.evaluate(() => document.fonts.ready);
   await person.page.screenshot({ path: path.join(settings.screens, `${screen}-${lang}-${theme}-${width}.png`), animations: 'disabled' });
-}
-
-/** Nothing serious, and nothing runs over the edge of the screen. */
-async function isWellMade(person, screen, look) {
-  const frame = person.view === person.page ? person.page : person.page.frames().at(-1);
-  const found = await runAxe(person, frame);
-  const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  assert.deepEqual(serious, [], `${screen} ${JSON.stringify(look)}`);
-  const overflow = await frame.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(overflow <= 0, `${screen} ${JSON.stringify(look)} runs ${overflow} px over the edge`);
-}
-
-/** Runs axe in a world of its own, which the page's security policy does not concern. */
-async function runAxe(person, frame) {
-  const session = await person.context.newCDPSession(frame === person.page ? person.page : frame);
-  const { frameTree } = await session.send('Page.getFrameTree');
-  const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id });
-  await session.send('Runtime.evaluate', { contextId, expression: `${axe};0` });
-  const expression = `axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html, failureSummary }) => html.slice(0, 200) + ' ' + failureSummary) })))`;
-  const { result, exceptionDetails } = await session.send('Runtime.evaluate', { contextId, expression, awaitPromise: true, returnByValue: true });
-  assert.equal(exceptionDetails, undefined, JSON.stringify(exceptionDetails));
-  await session.detach();
-  return result.value;
 }
 
 async function roomWithTalk(world, lang) {

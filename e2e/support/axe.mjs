@@ -1,0 +1,38 @@
+// What an accessibility checker says about a page as it is at this moment.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Nothing serious, and nothing runs over the edge of the screen. */
+export async function isWellMade(person, screen, look) {
+  const frame = person.view === person.page ? person.page : person.page.frames().at(-1);
+  const found = await runAxe(person, frame);
+  const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  assert.deepEqual(serious, [], `${screen} ${JSON.stringify(look)}`);
+  const overflow = await frame.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(overflow <= 0, `${screen} ${JSON.stringify(look)} runs ${overflow} px over the edge`);
+}
+
+/** Runs axe in a world of its own, which the page's security policy does not concern. */
+async function runAxe(person, frame) {
+  const session = await person.context.newCDPSession(frame === person.page ? person.page : frame);
+  const { frameTree } = await session.send('Page.getFrameTree');
+  const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id });
+  await session.send('Runtime.evaluate', { contextId, expression: `${axe};0` });
+  const expression = `axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html, failureSummary }) => html.slice(0, 200) + ' ' + failureSummary) })))`;
+  const { result, exceptionDetails } = await session.send('Runtime.evaluate', { contextId, expression, awaitPromise: true, returnByValue: true });
+  assert.equal(exceptionDetails, undefined, JSON.stringify(exceptionDetails));
+  await session.detach();
+  return result.value;
+}
+
+/** The same in both themes. */
+export async function isWellMadeInBothThemes(person, screen) {
+  for (const theme of ['light', 'dark']) {
+    await person.page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+    await isWellMade(person, screen, { theme });
+  }
+}
