@@ -29,10 +29,18 @@ async function runAxe(person, frame) {
   return result.value;
 }
 
+/** Another theme fades in; waits for the end of that. Runs in the page. */
+async function coloursAreThere() {
+  await new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); });
+  const fading = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+  await Promise.allSettled(fading.map((animation) => animation.finished));
+}
+
 /** The same in both themes. */
 export async function isWellMadeInBothThemes(person, screen) {
   for (const theme of ['light', 'dark']) {
     await person.page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+    await person.page.evaluate(coloursAreThere);
     await isWellMade(person, screen, { theme });
   }
 }

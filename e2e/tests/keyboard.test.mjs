@@ -92,6 +92,60 @@ scenario('reactions, links and actions of a row are reached and left by keyboard
   await until(async () => (await host.history(room))[1].reactions?.[0]?.emoji === '👍', 'the emoji is there');
 });
 
+scenario('a visitor joins, writes, answers, corrects and leaves without a mouse', async (world) => {
+  const room = await world.room();
+  const host = await world.apiGuest('jun');
+  await host.send(room, 'who is there?');
+  const mina = await world.person('mina');
+  await mina.openRoom(room);
+  const press = (key) => mina.page.keyboard.press(key);
+  /** Goes on by Tab until this has the focus, as somebody does who does not know the page. */
+  const tabTo = async (what) => {
+    const passed = [];
+    await until(async () => {
+      await press('Tab');
+      passed.push(await focused(mina));
+      return passed.at(-1) === what;
+    }, () => `Tab leads to ${what}; it leads to ${passed}`);
+  };
+  await tabTo('join-name');
+  await until(async () => (await mina.at('join-name').inputValue()) !== '', 'a name is offered');
+  await press('Enter');
+  await mina.canWrite();
+  await tabTo('composer');
+  await mina.page.keyboard.type('me');
+  await press('Enter');
+  await mina.sees('me');
+  await press('ArrowUp');
+  await until(async () => (await mina.at('composer').inputValue()) === 'me', 'the last message is corrected');
+  await mina.page.keyboard.type(', of course');
+  await press('Enter');
+  await mina.sees('me, of course');
+
+  await press('Shift+Tab');
+  await press('Home');
+  await focuses(mina, 'row who is there?');
+  await press('Enter');
+  await focuses(mina, 'action-react');
+  await press('ArrowRight');
+  await focuses(mina, 'action-reply');
+  await press('Enter');
+  await focuses(mina, 'composer');
+  await mina.page.keyboard.type('an answer');
+  await press('Enter');
+  await mina.sees('an answer');
+  assert.match(await mina.row('an answer').locator('[data-testid=quote]').innerText(), /who is there\?/);
+
+  await tabTo('account-menu');
+  await press('Enter');
+  await mina.page.waitForURL('**/settings');
+  await tabTo('sign-out');
+  await press('Enter');
+  await tabTo('confirm');
+  await press('Enter');
+  await mina.at('join').waitFor();
+});
+
 scenario('the focus comes back after the dialog about deleting', async (world) => {
   const { mina } = await roomWithTalk(world);
   const press = (key) => mina.page.keyboard.press(key);

@@ -61,10 +61,13 @@ scenario('a reader who scrolled up keeps their place while messages arrive', asy
   const before = await topOf(mina, exactly(reading));
   for (let n = 1; n <= 5; n += 1) await host.send(room, `news ${n}`);
   await until(async () => /5/.test(await mina.at('new-messages').innerText()), 'the pill counts five');
+  const title = () => mina.page.title();
+  await until(async () => (await title()).startsWith('(5) A long story'), async () => `the tab counts five; it is ${await title()}`);
   const after = await topOf(mina, exactly(reading));
   assert.ok(Math.abs(after - before) <= 1, `the place moved by ${after - before} px`);
   await mina.at('new-messages').click();
   await until(async () => mina.isInView('news 5'), 'the pill leads to the newest');
+  await until(async () => (await title()).startsWith('A long story'), async () => `the tab counts nothing any more; it is ${await title()}`);
 });
 
 scenario('older messages are put in above without moving what is read', async (world) => {

@@ -58,7 +58,7 @@ scenario('the dialogs and menus of a room are well made', async (world) => {
 
 scenario('a room that is cut off, with what is not sent, is well made', async (world) => {
   world.provokes(PROVOKED.lostNetwork);
-  const owner = await world.apiGuest('owner');
+  const owner = await world.apiGuest('landlord');
   const room = await owner.createRoom('Cut off');
   const mina = await world.guest('mina', room);
   world.servers.network.cut();
