@@ -15,9 +15,9 @@ export class Blog {
     return blog;
   }
 
-  /** Publishes a page with this in its body. */
-  publish(path, body) {
-    this.#pages.set(path, body);
+  /** Publishes a page with this in its body, and perhaps in its head. */
+  publish(path, body, head = '') {
+    this.#pages.set(path, { head, body });
   }
 
   async close() {
@@ -27,8 +27,9 @@ export class Blog {
   }
 
   #answer(request, response) {
-    const body = this.#pages.get(new URL(request.url, 'http://blog.test').pathname);
-    response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'text/html; charset=utf-8' });
-    response.end(`<!DOCTYPE html><html lang="en"><title>A blog</title><link rel="icon" href="data:,"><h1>A blog</h1>${body ?? ''}</html>`);
+    const page = this.#pages.get(new URL(request.url, 'http://blog.test').pathname);
+    const { head, body } = page ?? { head: '', body: '' };
+    response.writeHead(page === undefined ? 404 : 200, { 'content-type': 'text/html; charset=utf-8' });
+    response.end(`<!DOCTYPE html><html lang="en"><head><title>A blog</title><link rel="icon" href="data:,">${head}</head><body><h1>A blog</h1>${body}</body></html>`);
   }
 }

@@ -22,12 +22,9 @@ scenario('a room that the page closed stays closed when it is ready, and opens a
 });
 
 scenario('a tag in the head puts the room at the end of the page', async (world) => {
-  world.blog.publish('/head', `<p>An article.</p><p id="last">The end.</p>`);
+  const tag = `<script src="${world.servers.web}/embed.js" data-site="blog"></script>`;
+  world.blog.publish('/head', '<p>An article.</p><p id="last">The end.</p>', tag);
   const mina = await world.person('mina');
-  await mina.page.route(`${world.servers.blog}/head`, (route) => route.fulfill({
-    contentType: 'text/html',
-    body: `<!DOCTYPE html><html lang="en"><head><title>A blog</title><link rel="icon" href="data:,"><script src="${world.servers.web}/embed.js" data-site="blog"></script></head><body><p>An article.</p><p id="last">The end.</p></body></html>`,
-  }));
   await mina.page.goto(`${world.servers.blog}/head`);
   await mina.page.locator('body > #last + div > iframe').waitFor({ state: 'visible' });
   mina.view = mina.page.locator('iframe').contentFrame();

@@ -344,7 +344,10 @@ scenario('regression_13_a_reader_who_scrolled_up_is_not_thrown_to_the_bottom', a
 scenario('regression_14_no_data_of_people_is_in_the_repository', async () => {
   const files = execFileSync('git', ['ls-files'], { cwd: settings.root, encoding: 'utf8' }).split('\n');
   const dumps = files.filter((file) => /\.(db|sqlite3?|dump|bak|jsonl|ndjson|csv)(\.gz)?$|(^|\/)data\//.test(file));
-  assert.deepEqual(dumps, []);
+  // A database may be there for a test only where it has no table but the list of its migrations.
+  const tables = (file) => fs.readFileSync(path.join(settings.root, file), 'latin1').match(/CREATE TABLE \w+/g) ?? [];
+  const others = dumps.filter((file) => !/\/tests\/.*\.db$/.test(file) || tables(file).join() !== 'CREATE TABLE _sqlx_migrations');
+  assert.deepEqual(others, []);
   const ignored = execFileSync('git', ['check-ignore', 'data/chat.db', 'data/dev-secret-key'], { cwd: settings.root, encoding: 'utf8' });
   assert.equal(ignored.trim().split('\n').length, 2, 'the data directory is not ignored');
 });
