@@ -73,13 +73,13 @@ impl Document {
     /// Documents the event stream, whose answer is not JSON.
     pub fn add_stream(&mut self) {
         let success = json!({
-            "description": "Server-sent events: `data` is an event of the room, `id` its `seq`.",
+            "description": "Server-sent events: `data` is an event of the room, `id` its `seq`, a dot and the epoch.",
             "content": { "text/event-stream": { "schema": { "type": "string" } } },
         });
         let mut parameters = path_parameters(STREAM_PATH);
         parameters.push(json!({
             "name": "Last-Event-ID", "in": "header", "required": false,
-            "description": "Resume after this `seq`.",
+            "description": "Resume after the event of this id.",
             "schema": { "type": "string", "maxLength": 100 },
         }));
         let operation = json!({

@@ -25,10 +25,7 @@ pub fn routes(api: Api) -> Api {
 }
 
 async fn offer_name(call: Call<OfferName>) -> Answer<OfferedName> {
-    call.state
-        .rates
-        .reads
-        .take(call.client.key(), call.state.now())?;
+    call.limit_reads()?;
     ok(OfferedName {
         name: names::offer(&call.client.languages),
     })
@@ -56,6 +53,7 @@ async fn refresh_session(call: Call<RefreshSession>) -> Answer<SignedIn> {
 }
 
 async fn list_sessions(call: Call<ListSessions>) -> Answer<SessionList> {
+    call.limit_reads()?;
     ok(session::list(&call.state, call.caller()?).await?)
 }
 
@@ -75,6 +73,7 @@ async fn revoke_all_sessions(call: Call<SignOutEverywhere>) -> Answer<Empty> {
 }
 
 async fn get_me(call: Call<GetMe>) -> Answer<Me> {
+    call.limit_reads()?;
     ok(account::me(&call.state, call.caller()?).await?)
 }
 

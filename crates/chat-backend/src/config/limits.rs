@@ -108,7 +108,8 @@ pub struct Limits {
         default_value = "60/1m"
     )]
     pub pages: Rate,
-    /// Lists and pages of history read, per address.
+    /// Lists, pages of history and snapshots read, over HTTP or a socket, and sockets greeted, per
+    /// address.
     #[arg(
         long = "limit-reads",
         env = "CHAT_LIMIT_READS",

@@ -242,6 +242,11 @@ impl Connection {
     }
 
     fn start(&mut self, command: Command) {
+        if let Err(too_often) = self.limit_reads(&command) {
+            let refusal = refuse(command.request_id(), &too_often);
+            self.documents.push_back(refusal);
+            return;
+        }
         match command {
             Command::Hello { id, .. } => {
                 let again = ApiError::new(ErrorCode::Malformed).detail("hello was said");
@@ -257,6 +262,17 @@ impl Connection {
                 self.documents.push_back(dispatch::ok(id));
             }
             command => self.spawn(dispatch::run(self.context(), command)),
+        }
+    }
+
+    /// What a command reads costs the address as much as over HTTP. Refused before anything of it
+    /// happens: a room that is followed stays followed.
+    fn limit_reads(&self, command: &Command) -> Result<(), ApiError> {
+        match command {
+            Command::Sub { .. } | Command::Sync { .. } => {
+                self.registration.limit_reads(&self.state)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -44,11 +44,7 @@ pub(super) async fn greet(
             let Some(Received::Command(Command::Hello { id, token, .. })) = received.next() else {
                 return Err(End::Close(CloseCode::ProtocolViolation, None));
             };
-            let caller = match token {
-                Some(token) => auth::verify(state, &token).await.map(Some),
-                None => Ok(None),
-            };
-            match caller {
+            match identify(state, registration, token).await {
                 Ok(caller) => return welcome(state, registration, id, caller, received.collect()),
                 Err(error) => refuse_all(wire, id, &error, received).await?,
             }
@@ -57,6 +53,19 @@ pub(super) async fn greet(
     timeout_at(deadline, greeting)
         .await
         .unwrap_or(Err(End::Close(CloseCode::HelloTimeout, None)))
+}
+
+/// Whose connection it is; `None` for a visitor.
+async fn identify(
+    state: &AppState,
+    registration: &Registration,
+    token: Option<String>,
+) -> Result<Option<Caller>, ApiError> {
+    registration.limit_reads(state)?;
+    match token {
+        Some(token) => auth::verify(state, &token).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 async fn first_frame(wire: &mut Wire, registration: &Registration) -> Result<Doc, End> {

@@ -29,8 +29,10 @@ use super::room::{ActiveRoom, Place, Repair};
 use super::settings::Settings;
 use crate::auth::Caller;
 use crate::clock::Clock;
+use crate::error::ApiError;
 use crate::rate_limit::AddressKey;
 use crate::shutdown::Lifecycle;
+use crate::state::AppState;
 
 /// Rooms whose heads are compared with one question to the store.
 const HEADS_AT_ONCE: usize = 500;
@@ -413,6 +415,11 @@ pub(super) struct Registration {
 }
 
 impl Registration {
+    /// Takes one from what the connection's address may read, as a request over HTTP would.
+    pub(super) fn limit_reads(&self, state: &AppState) -> Result<(), ApiError> {
+        state.rates.reads.take(self.address, state.now())
+    }
+
     /// The connection is `caller`'s now.
     pub(super) fn identify(&self, caller: &Caller) -> Result<(), TooMany> {
         let caps = &self.hub.settings.caps;

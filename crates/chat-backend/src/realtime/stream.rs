@@ -1,5 +1,5 @@
 //! `GET /v1/rooms/{room}/stream`: a room's events as server-sent events, for where WebSockets are
-//! blocked. Each event's id is its `seq` and its data the same `ev` document that sockets get.
+//! blocked. Each event's id is a cursor and its data the same `ev` document that sockets get.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -10,8 +10,9 @@ use axum::extract::{ConnectInfo, Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use chat_store::{Cursor, RoomRecord, Start};
 use chat_types::endpoint::STREAM_PATH;
-use chat_types::id::{RoomId, Seq};
+use chat_types::id::{Epoch, RoomId, Seq};
 use chat_types::limits::REPLAY;
 use chat_types::problem::ErrorCode;
 use chat_types::ws::ServerDoc;
@@ -52,16 +53,14 @@ async fn stream(
     let room = room
         .parse()
         .map_err(|_| ApiError::new(ErrorCode::NotFound))?;
+    let address = AddressKey::from(client_ip(&headers, peer, state.config.trusted_proxies));
+    state.rates.reads.take(address, state.now())?;
     let caller = match extract::bearer(&headers)? {
         Some(token) => Some(auth::verify(&state, token).await?),
         None => None,
     };
-    let address = client_ip(&headers, peer, state.config.trusted_proxies);
     let too_many = |_| ApiError::rate_limited(RETRY_MS);
-    let registration = state
-        .hub
-        .admit(AddressKey::from(address))
-        .map_err(too_many)?;
+    let registration = state.hub.admit(address).map_err(too_many)?;
     if let Some(caller) = &caller {
         registration.identify(caller).map_err(too_many)?;
         // A revocation since the first look would not have found this registration.
@@ -87,10 +86,15 @@ async fn stream(
     Ok((headers, Body::from_stream(chunks)).into_response())
 }
 
-/// An id that this server did not send counts as none: the stream then begins at the head.
-fn last_event(headers: &HeaderMap) -> Option<Seq> {
+/// The cursor that the id of an event is: its `seq`, a dot and the epoch. An id that no server sent
+/// counts as none: the stream then begins at the head. One without an epoch is of no history that is
+/// known here.
+fn last_event(headers: &HeaderMap) -> Option<Cursor> {
     let text = headers.get("last-event-id")?.to_str().ok()?;
-    text.parse().ok().map(Seq)
+    let (seq, epoch) = text.split_once('.').unwrap_or((text, ""));
+    let since = Seq(seq.parse().ok()?);
+    let epoch = Epoch(epoch.to_owned());
+    Some(Cursor { epoch, since })
 }
 
 /// One open stream.
@@ -100,6 +104,8 @@ struct Reader {
     _slot: Arc<Slot>,
     subscription: Subscription,
     room: RoomId,
+    /// The history that is streamed.
+    epoch: Epoch,
     caller: Option<Caller>,
     deadlines: Deadlines,
     /// What was missed since the last event of the stream before.
@@ -114,30 +120,32 @@ impl Reader {
         slot: Arc<Slot>,
         room: RoomId,
         caller: Option<Caller>,
-        since: Option<Seq>,
+        after: Option<Cursor>,
     ) -> Result<Self, ApiError> {
         let viewer = caller.as_ref().map(|caller| &caller.user);
         let mailbox = &registration.mailbox;
         let mut subscription = state.hub.attach(room, mailbox, viewer.map(|user| user.id));
         let record = rooms::may_read(&state, caller.as_ref(), room).await?;
         let mut missed = String::from("retry: 2000\n\n");
-        let (epoch, head) = match since {
+        let (epoch, head) = match after {
             None => (record.epoch, record.head),
-            Some(since) => {
-                let store = &state.store;
+            Some(after) => {
                 let viewer = viewer.map(|user| user.id);
-                let page = store.changes_after(room, viewer, since, REPLAY).await?;
-                if page.more || since > page.head {
-                    missed.push_str(&resync(room));
-                } else {
-                    let at = state.clock.now();
-                    for change in page.changes {
-                        let seq = change.seq;
-                        let doc = encode(&ServerDoc::Ev(change.into_event(room, at)));
-                        missed.push_str(&event(seq, &doc));
+                let resumed = state.store.snapshot(room, viewer, Some(after), 0, REPLAY);
+                let snapshot = resumed.await?.ok_or(ApiError::new(ErrorCode::NotFound))?;
+                let RoomRecord { epoch, head, .. } = snapshot.record;
+                match snapshot.start {
+                    Start::Fresh { .. } => missed.push_str(&resync(room)),
+                    Start::Resumed(changes) => {
+                        let at = state.clock.now();
+                        for change in changes {
+                            let seq = change.seq;
+                            let doc = encode(&ServerDoc::Ev(change.into_event(room, at)));
+                            missed.push_str(&event(seq, &epoch, &doc));
+                        }
                     }
                 }
-                (page.epoch, page.head)
+                (epoch, head)
             }
         };
         subscription.start(viewer, head, &epoch);
@@ -151,6 +159,7 @@ impl Reader {
             _slot: slot,
             subscription,
             room,
+            epoch,
             caller,
             deadlines,
             missed,
@@ -209,7 +218,7 @@ impl Reader {
         // As if idle: a stream carries no ephemeral news.
         let taken = self.subscription.room.take(reader, place, true, &mut frame);
         for doc in frame.into_docs() {
-            text.push_str(&event(seq, &doc));
+            text.push_str(&event(seq, &self.epoch, &doc));
             seq = seq.next();
         }
         match taken {
@@ -254,8 +263,8 @@ impl Reader {
     }
 }
 
-fn event(seq: Seq, doc: &Doc) -> String {
-    format!("id: {seq}\ndata: {doc}\n\n")
+fn event(seq: Seq, epoch: &Epoch, doc: &Doc) -> String {
+    format!("id: {seq}.{}\ndata: {doc}\n\n", epoch.0)
 }
 
 /// Too much was missed: load the room afresh. It has no id, so the place of the stream stays.

@@ -79,6 +79,7 @@ async fn open_direct(call: Call<OpenDirectRoom>) -> Answer<RoomSummary> {
 }
 
 async fn get_room(call: Call<GetRoom>) -> Answer<RoomSummary> {
+    call.limit_reads()?;
     let room = call.path.id("room")?;
     may_read(&call.state, call.visitor.as_ref(), room).await?;
     ok(summary(&call.state, call.viewer(), room).await?)

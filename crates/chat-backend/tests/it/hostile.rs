@@ -234,6 +234,53 @@ async fn regression_04_frames_above_the_rate_are_told_when_to_try_again() {
 }
 
 #[tokio::test]
+async fn what_a_socket_reads_costs_its_address_as_much_as_over_http() {
+    let app = TestApp::start_with(&[("--limit-reads", "3/1h")]).await;
+    let mina = app.guest("mina").await;
+    let room = mina.open_page("blog", "/reads").await.room.id;
+    let mut socket = app.socket(Some(mina.token())).await;
+    let known = socket.follow(room).await;
+    socket.resume(room, &known.epoch, known.head).await;
+    let (sub, sync) = (socket.id(), socket.id());
+    for command in [
+        Command::Sub {
+            id: sub,
+            room,
+            epoch: None,
+            since: None,
+            tail: 100,
+        },
+        Command::Sync {
+            id: sync,
+            room,
+            after: known.head,
+            limit: 100,
+        },
+    ] {
+        socket.send(&command).await;
+        let refusal = socket.refusal(command.request_id().unwrap()).await;
+        assert_eq!(refusal.code, ErrorCode::RateLimited);
+        assert!(refusal.retry && refusal.retry_after_ms.is_some_and(|ms| ms > 1_000));
+    }
+    mina.send(room, "still followed").await.unwrap();
+    assert_eq!(socket.heard(room).await, "still followed");
+
+    let mut second = app.connect().await;
+    second
+        .send(&crate::support::hello(Some(mina.token())))
+        .await;
+    let refusal = second.refusal(chat_types::id::RequestId(1)).await;
+    assert_eq!(refusal.code, ErrorCode::RateLimited);
+    let room = format!("/v1/rooms/{room}");
+    for path in [&room, &format!("{room}/stream"), "/v1/me", "/v1/sessions"] {
+        let request = app.http.get(app.url(path)).bearer_auth(mina.token());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 429, "{path}");
+        assert!(answer.headers().contains_key("retry-after"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_has_a_bounded_number_of_sockets() {
     let app = TestApp::start_with(&[("--limit-sockets-per-user", "2")]).await;
     let mina = app.guest("mina").await;

@@ -2,7 +2,7 @@
 
 use chat_types::account::Empty;
 use chat_types::endpoint::SignOutEverywhere;
-use chat_types::id::{RoomId, Seq};
+use chat_types::id::RoomId;
 use chat_types::room::RoomKind;
 use chat_types::ws::ServerDoc;
 use tokio::time::timeout;
@@ -15,13 +15,13 @@ struct Stream {
 }
 
 impl Stream {
-    async fn open(app: &TestApp, room: RoomId, token: Option<&str>, since: Option<Seq>) -> Self {
+    async fn open(app: &TestApp, room: RoomId, token: Option<&str>, after: Option<&str>) -> Self {
         let mut request = app.http.get(app.url(&format!("/v1/rooms/{room}/stream")));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        if let Some(since) = since {
-            request = request.header("last-event-id", since.to_string());
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -51,13 +51,21 @@ impl Stream {
         .expect("the stream goes on")
     }
 
-    async fn event(&mut self) -> (Seq, String) {
+    /// The id and the data of the next event.
+    async fn event(&mut self) -> (String, String) {
         self.next(|block| {
             let (id, data) = block.strip_prefix("id: ")?.split_once("\ndata: ")?;
-            Some((Seq(id.parse().unwrap()), data.to_owned()))
+            Some((id.to_owned(), data.to_owned()))
         })
         .await
         .expect("an event")
+    }
+
+    /// Whether the stream begins with the word to load the room afresh.
+    async fn is_told_to_load_afresh(&mut self) -> bool {
+        let first = self.next(|block| (!block.starts_with("retry: ")).then(|| block.to_owned()));
+        let is_resync = |block: String| block.starts_with("event: resync\n");
+        first.await.is_some_and(is_resync)
     }
 }
 
@@ -69,16 +77,16 @@ fn body(data: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_stream_has_the_documents_of_the_socket_and_the_seq_as_id() {
+async fn the_stream_has_the_documents_of_the_socket_and_cursors_as_ids() {
     let app = TestApp::start().await;
     let mina = app.account("mina").await;
     let room = mina.room(RoomKind::Public, "open").await;
     let mut socket = app.socket(None).await;
-    socket.follow(room).await;
+    let epoch = socket.follow(room).await.epoch.0;
     let mut stream = Stream::open(&app, room, None, None).await;
     let sent = mina.send(room, "both").await.unwrap();
     let (id, data) = stream.event().await;
-    assert_eq!(id, sent.seq);
+    assert_eq!(id, format!("{}.{epoch}", sent.seq));
     assert_eq!(body(&data), "both");
     loop {
         let text = socket.next_text().await;
@@ -94,9 +102,12 @@ async fn a_stream_resumes_after_its_last_event() {
     let app = TestApp::start().await;
     let mina = app.account("mina").await;
     let room = mina.room(RoomKind::Public, "open").await;
-    let known = mina.send(room, "known").await.unwrap();
+    let mut stream = Stream::open(&app, room, None, None).await;
+    mina.send(room, "known").await.unwrap();
+    let (known, _) = stream.event().await;
+    drop(stream);
     mina.send(room, "missed").await.unwrap();
-    let mut stream = Stream::open(&app, room, None, Some(known.seq)).await;
+    let mut stream = Stream::open(&app, room, None, Some(&known)).await;
     assert_eq!(body(&stream.event().await.1), "missed");
     mina.send(room, "live").await.unwrap();
     assert_eq!(body(&stream.event().await.1), "live");
@@ -107,13 +118,20 @@ async fn a_place_that_cannot_be_resumed_is_told() {
     let app = TestApp::start().await;
     let mina = app.account("mina").await;
     let room = mina.room(RoomKind::Public, "open").await;
-    let mut stream = Stream::open(&app, room, None, Some(Seq(9_999))).await;
-    let resync = stream
-        .next(|block| block.starts_with("event: resync\n").then_some(()))
-        .await;
-    assert!(resync.is_some());
-    let sent = mina.send(room, "after").await.unwrap();
-    assert_eq!(stream.event().await.0, sent.seq);
+    let known = mina.send(room, "known").await.unwrap().seq;
+    let epoch = mina.history(room).await.unwrap().epoch.0;
+    let mut last = None;
+    for id in [
+        format!("9999.{epoch}"),
+        format!("{known}.another"),
+        known.to_string(),
+    ] {
+        let mut stream = Stream::open(&app, room, None, Some(&id)).await;
+        assert!(stream.is_told_to_load_afresh().await, "{id}");
+        last = Some(stream);
+    }
+    mina.send(room, "after").await.unwrap();
+    assert_eq!(body(&last.unwrap().event().await.1), "after");
 }
 
 #[tokio::test]
