@@ -25,7 +25,7 @@ use super::codec::encode;
 use super::mailbox::{Mailbox, Order};
 use super::registry::{Registry, TooMany};
 use super::ring::Budget;
-use super::room::{ActiveRoom, Place, Repair};
+use super::room::{ActiveRoom, Left, Place, Repair};
 use super::settings::Settings;
 use crate::auth::Caller;
 use crate::clock::Clock;
@@ -237,11 +237,13 @@ impl Hub {
 
     fn detach(&self, room: &ActiveRoom, reader: ConnectionId) {
         let mut rooms = self.rooms();
-        if room.detach(reader) {
-            rooms.remove(&room.id);
-        } else {
-            drop(rooms);
-            self.tell_presence_soon(room.id);
+        match room.detach(reader) {
+            Left::Empty => drop(rooms.remove(&room.id)),
+            Left::Same => {}
+            Left::Fewer => {
+                drop(rooms);
+                self.tell_presence_soon(room.id);
+            }
         }
     }
 

@@ -96,6 +96,17 @@ pub(super) enum Taken {
     FellOut,
 }
 
+/// What a reader leaves behind.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nobody.
+    Empty,
+    /// Others, who saw the reader.
+    Fewer,
+    /// Others, who did not: the reader was never let in.
+    Same,
+}
+
 /// What the caller of a change has to start.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Repair {
@@ -139,15 +150,18 @@ impl ActiveRoom {
         self.lock().readers.insert(reader.mailbox.id, reader);
     }
 
-    /// Removes a reader; true when it was the last one.
-    pub(super) fn detach(&self, id: ConnectionId) -> bool {
+    /// Removes a reader.
+    pub(super) fn detach(&self, id: ConnectionId) -> Left {
         let mut state = self.lock();
-        if let Some(reader) = state.readers.remove(&id)
-            && reader.present
-        {
+        let reader = state.readers.remove(&id).filter(|reader| reader.present);
+        if let Some(reader) = &reader {
             state.presence.leave(reader.viewer);
         }
-        state.readers.is_empty()
+        match (state.readers.is_empty(), reader) {
+            (true, _) => Left::Empty,
+            (false, Some(_)) => Left::Fewer,
+            (false, None) => Left::Same,
+        }
     }
 
     /// Starts a reader after the snapshot: at `head` of the history `epoch`.
@@ -303,6 +317,10 @@ impl ActiveRoom {
             room: self.id,
             data: state.presence.tell(),
         });
+        // Who came again, or on a second device, changes nothing for the others.
+        if matches!(&state.presence_doc, Some((_, told)) if *told == doc) {
+            return;
+        }
         state.version += 1;
         let version = state.version;
         state.presence_doc = Some((version, doc));
@@ -383,3 +401,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

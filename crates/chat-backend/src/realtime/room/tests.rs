@@ -1,0 +1,70 @@
+use chat_types::event::UserKind;
+use uuid::Uuid;
+
+use super::*;
+
+fn user(n: u128) -> User {
+    User {
+        id: UserId::from_uuid(Uuid::from_u128(n)),
+        name: format!("user {n}"),
+        kind: UserKind::Guest,
+    }
+}
+
+fn room() -> ActiveRoom {
+    ActiveRoom::new(RoomId::from_uuid(Uuid::nil()), Budget::new(1 << 20))
+}
+
+fn attach(room: &ActiveRoom, n: u128, viewer: &User) -> ConnectionId {
+    let id = ConnectionId::from_uuid(Uuid::from_u128(n));
+    room.attach(Arc::new(Mailbox::new(id)), Some(viewer.id));
+    id
+}
+
+fn start(room: &ActiveRoom, id: ConnectionId, viewer: &User) -> Place {
+    let epoch = Epoch("k3J9".to_owned());
+    room.start(id, Some(viewer), Seq::ZERO, &epoch).0
+}
+
+/// The documents that a reader gets now.
+fn news(room: &ActiveRoom, id: ConnectionId, place: &mut Place) -> Vec<Doc> {
+    let mut frame = Frame::default();
+    room.take(id, place, false, &mut frame);
+    frame.into_docs()
+}
+
+#[test]
+fn presence_is_told_when_it_changed_and_to_who_has_not_heard_it() {
+    let (room, mina, joon) = (room(), user(1), user(2));
+    let first = attach(&room, 1, &mina);
+    let mut at_first = start(&room, first, &mina);
+    room.tell_presence();
+    assert_eq!(news(&room, first, &mut at_first).len(), 1);
+
+    let second = attach(&room, 2, &mina);
+    let mut at_second = start(&room, second, &mina);
+    room.tell_presence();
+    assert!(
+        news(&room, first, &mut at_first).is_empty(),
+        "a second device of the same user"
+    );
+    assert_eq!(news(&room, second, &mut at_second).len(), 1);
+
+    let third = attach(&room, 3, &joon);
+    start(&room, third, &joon);
+    room.tell_presence();
+    assert_eq!(news(&room, first, &mut at_first).len(), 1);
+}
+
+#[test]
+fn a_reader_who_was_never_let_in_leaves_everything_as_it_was() {
+    let (room, mina, joon) = (room(), user(1), user(2));
+    let reader = attach(&room, 1, &mina);
+    start(&room, reader, &mina);
+    let refused = attach(&room, 2, &joon);
+    assert_eq!(room.detach(refused), Left::Same);
+    let other = attach(&room, 3, &joon);
+    start(&room, other, &joon);
+    assert_eq!(room.detach(other), Left::Fewer);
+    assert_eq!(room.detach(reader), Left::Empty);
+}
