@@ -36,6 +36,8 @@ use crate::error::ApiError;
 use crate::rate_limit::AddressKey;
 use crate::shutdown::Lifecycle;
 
+/// Bytes of a request's line and headers, and of the buffers of an HTTP connection.
+const HEAD_BYTES: usize = 16 * 1024;
 /// How long to wait before accepting again when that failed for lack of a resource.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the refusal of a connection may take.
@@ -135,7 +137,8 @@ impl Connection {
         let io = TokioIo::new(StallGuard::new(stream, self.settings.write_stall));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(self.settings.headers);
+            .header_read_timeout(self.settings.headers)
+            .max_buf_size(HEAD_BYTES);
         let service = service_fn(|request| self.answer(request));
         let connection = http.serve_connection(io, service).with_upgrades();
         let mut connection = Box::pin(connection);

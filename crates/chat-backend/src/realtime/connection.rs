@@ -16,14 +16,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::codec::{self, Doc, Frame, Received, encode};
-use super::deadlines::{Deadlines, Due, Leaving};
+use super::deadlines::{Deadlines, Due, LAST_COMMANDS, Leaving};
 use super::dispatch::{self, Context, Outcome, refuse};
 use super::greeting::{Greeted, greet};
 use super::hub::{Registration, Subscription};
 use super::mailbox::Order;
 use super::rate::Rate;
 use super::registry::TooMany;
-use super::room::Taken;
+use super::room::{TYPING_EVERY, Taken};
 use super::wire::{Incoming, SendError, Wire};
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -39,8 +39,6 @@ const FORGIVEN_PER_SECOND: u32 = 2;
 const COME_BACK_MS: u64 = 5_000;
 /// Between the notice that an old connection should be renewed and its close.
 const AGE_NOTICE: Duration = Duration::from_secs(5);
-/// How long commands under way may hold up a close.
-const LAST_COMMANDS: Duration = Duration::from_secs(5);
 
 /// How a connection ends.
 #[derive(Debug)]
@@ -198,7 +196,7 @@ impl Connection {
             Received::Command(Command::Pong {}) => {}
             Received::Command(Command::Probe {}) => self.ping(),
             Received::Command(Command::Mode { idle }) => self.set_idle(idle),
-            Received::Command(Command::Typing { room }) => self.typing(room),
+            Received::Command(Command::Typing { room }) if !self.may_ask_to_type(room) => {}
             Received::Command(command) => self.jobs.push_back(Job::Command(command)),
             Received::Unknown(id) => {
                 let unknown = ApiError::new(ErrorCode::Malformed).detail("an unknown command");
@@ -320,6 +318,7 @@ impl Connection {
     fn settle(&mut self, outcome: Option<Outcome>) -> Result<(), End> {
         match outcome {
             Some(Outcome::Silent) => {}
+            Some(Outcome::Typing(room)) => self.tell_typing(room),
             Some(Outcome::Reply(doc)) => self.documents.push_back(doc),
             Some(Outcome::Subscribed {
                 id,
@@ -365,7 +364,13 @@ impl Connection {
                 self.accept(caller);
                 self.documents.push_back(dispatch::ok(id));
             }
-            Some(Outcome::Rechecked { caller, lost }) => self.apply_recheck(caller, lost)?,
+            Some(Outcome::Rechecked { of, caller, lost }) => {
+                // Word of another session may have come while this one was looked up.
+                self.follow_orders()?;
+                if self.caller.as_ref().map(|caller| caller.session) == of {
+                    self.apply_recheck(caller, lost)?;
+                }
+            }
             // The command's task panicked; what it did is not known here.
             None => return Err(End::Close(CloseCode::Internal, None)),
         }
@@ -440,21 +445,20 @@ impl Connection {
 
     fn leave(&mut self, after: Duration, code: CloseCode, retry_ms: u64) {
         let at = Instant::now() + after;
-        self.deadlines.leaving = Some(Leaving { at, code, retry_ms });
+        self.deadlines.leave(Leaving { at, code, retry_ms });
         self.documents
             .push_back(encode(&ServerDoc::GoingAway { retry_ms }));
     }
 
     /// Whether the time to leave has come: then nothing new is read.
     fn is_leaving(&self) -> bool {
-        let now = Instant::now();
-        self.deadlines.leaving.is_some_and(|it| it.at <= now)
+        self.deadlines.leaving(Instant::now()).is_some()
     }
 
     /// Leaving waits for the answers of commands under way, for a while.
     fn may_leave(&self) -> Option<Leaving> {
         let now = Instant::now();
-        let leaving = self.deadlines.leaving.filter(|it| it.at <= now)?;
+        let leaving = self.deadlines.leaving(now)?;
         let answered = self.running.is_none() && self.jobs.is_empty();
         (answered || leaving.at + LAST_COMMANDS <= now).then_some(leaving)
     }
@@ -525,7 +529,8 @@ impl Connection {
             match due {
                 Due::Dead => return Err(End::Close(CloseCode::HeartbeatLost, None)),
                 Due::TokenExpired => return Err(End::Close(CloseCode::TokenExpired, None)),
-                Due::Leave => return Ok(()),
+                // The loop leaves as soon as it may.
+                Due::Leave => {}
                 Due::AuthSoon => self.ask_for_token(now),
                 Due::Age => self.leave(AGE_NOTICE, CloseCode::Rebalance, 0),
                 Due::Ping => self.ping(),
@@ -566,12 +571,23 @@ impl Connection {
         self.idle = idle;
     }
 
-    fn typing(&mut self, room: RoomId) {
-        let Some(user) = self.caller.as_ref().map(|caller| caller.user.clone()) else {
-            return;
-        };
+    /// Whether the store is asked for the right to type: not more often than typing is told.
+    fn may_ask_to_type(&mut self, room: RoomId) -> bool {
+        let now = Instant::now();
         let followed = self.find(room).filter(|it| it.place.is_some());
-        if let Some(subscription) = followed {
+        followed.is_some_and(|subscription| {
+            let recent = |at: Instant| now - at < TYPING_EVERY;
+            let may = !subscription.typing_at.is_some_and(recent);
+            if may {
+                subscription.typing_at = Some(now);
+            }
+            may
+        })
+    }
+
+    fn tell_typing(&mut self, room: RoomId) {
+        let user = self.caller.as_ref().map(|caller| caller.user.clone());
+        if let (Some(user), Some(subscription)) = (user, self.find(room)) {
             subscription.room.typing(&user, Instant::now());
         }
     }
@@ -584,3 +600,6 @@ async fn finished(running: &mut Option<JoinHandle<Outcome>>) -> Option<Outcome> 
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use super::settings::Settings;
 use crate::auth::Caller;
 
+/// How long commands under way may hold up a close.
+pub(super) const LAST_COMMANDS: Duration = Duration::from_secs(5);
+
 /// How a connection will be closed, and when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Leaving {
@@ -39,7 +42,9 @@ pub(super) struct Deadlines {
     token_end: Option<Instant>,
     recheck: Instant,
     age: Option<Instant>,
-    pub(super) leaving: Option<Leaving>,
+    leaving: Option<Leaving>,
+    /// When to look whether the connection can leave.
+    leave: Option<Instant>,
 }
 
 impl Deadlines {
@@ -53,7 +58,19 @@ impl Deadlines {
             recheck: now + within(settings.recheck, 0.2),
             age: Some(now + within(settings.age, 0.2)),
             leaving: None,
+            leave: None,
         }
+    }
+
+    /// Plans the close.
+    pub(super) fn leave(&mut self, leaving: Leaving) {
+        self.leave = Some(leaving.at);
+        self.leaving = Some(leaving);
+    }
+
+    /// How the connection will be closed, once the moment has come.
+    pub(super) fn leaving(&self, now: Instant) -> Option<Leaving> {
+        self.leaving.filter(|leaving| leaving.at <= now)
     }
 
     /// The other side lives.
@@ -72,8 +89,7 @@ impl Deadlines {
 
     /// When the next of them is.
     pub(super) fn next(&self) -> Instant {
-        let leave = self.leaving.map(|leaving| leaving.at);
-        let optional = [self.auth_soon, self.token_end, self.age, leave];
+        let optional = [self.auth_soon, self.token_end, self.age, self.leave];
         let always = [self.ping, self.heard + self.dead_after, self.recheck];
         let all = always.into_iter().chain(optional.into_iter().flatten());
         all.min().unwrap_or(self.ping)
@@ -88,7 +104,10 @@ impl Deadlines {
         if is_due(self.token_end) {
             return Some(Due::TokenExpired);
         }
-        if is_due(self.leaving.map(|leaving| leaving.at)) {
+        if is_due(self.leave) {
+            // Once more when the commands under way have had their time.
+            let last = self.leaving.map(|leaving| leaving.at + LAST_COMMANDS);
+            self.leave = last.filter(|last| *last > now);
             return Some(Due::Leave);
         }
         if is_due(self.auth_soon) {
@@ -124,6 +143,27 @@ fn within(time: Duration, part: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_leaves_sleeps_while_its_last_commands_run() {
+        let settings = Settings::default();
+        let begun = Instant::now();
+        let mut deadlines = Deadlines::new(&settings, begun);
+        deadlines.leave(Leaving {
+            at: begun + Duration::from_secs(1),
+            code: CloseCode::ServiceRestart,
+            retry_ms: 0,
+        });
+        for second in [1, 6] {
+            tokio::time::sleep_until(deadlines.next()).await;
+            let now = Instant::now();
+            assert_eq!(now - begun, Duration::from_secs(second));
+            assert_eq!(deadlines.due(&settings, now), Some(Due::Leave));
+            assert_eq!(deadlines.due(&settings, now), None);
+            assert!(deadlines.leaving(now).is_some());
+        }
+        assert!(deadlines.next() > Instant::now());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn pings_repeat_and_silence_ends_the_connection() {

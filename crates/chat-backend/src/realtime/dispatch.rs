@@ -1,7 +1,7 @@
 //! One command, one operation, one outcome. This is the table of what a socket can do.
 
 use chat_store::{Cursor, Snapshot, Start};
-use chat_types::id::{ConnectionId, Epoch, Number, RequestId, RoomId, Seq};
+use chat_types::id::{ConnectionId, Epoch, Number, RequestId, RoomId, Seq, SessionId};
 use chat_types::limits::{REPLAY, SYNC_PAGE, TAIL};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{React, SendMessage, Sent};
@@ -28,6 +28,8 @@ pub(super) struct Context {
 pub(super) enum Outcome {
     /// Nothing is to be said.
     Silent,
+    /// The caller may write in the room, so others are told who types.
+    Typing(RoomId),
     /// The answer.
     Reply(Doc),
     /// The room is followed after `head`, once `doc` is sent.
@@ -51,6 +53,8 @@ pub(super) enum Outcome {
     Authenticated { id: RequestId, caller: Caller },
     /// What the store says of the connection's rights.
     Rechecked {
+        /// The session that was looked up; none of a visitor.
+        of: Option<SessionId>,
         caller: Result<Option<Caller>, ApiError>,
         lost: Vec<RoomId>,
     },
@@ -84,6 +88,13 @@ pub(super) async fn run(context: Context, command: Command) -> Outcome {
             limit,
         } => sync(&context, id, room, after, limit).await,
         Command::Auth { id, token } => authenticate(&context, id, &token).await,
+        Command::Typing { room } => {
+            // Not answered: who may not write is not told as typing.
+            return match may_type(&context, room).await {
+                Ok(()) => Outcome::Typing(room),
+                Err(_) => Outcome::Silent,
+            };
+        }
         Command::Read { room, number } => {
             read(&context, room, number).await;
             return Outcome::Silent;
@@ -157,11 +168,13 @@ async fn change(context: &Context, caller: &Caller, command: Command) -> Result<
 
 /// Looks up again what the connection may do, in case a notice was lost.
 pub(super) async fn recheck(context: Context, followed: Vec<RoomId>) -> Outcome {
+    let of = context.caller.as_ref().map(|caller| caller.session);
     let caller = match &context.caller {
         Some(caller) => match auth::check_live(&context.state, caller).await {
             Ok(caller) => Some(caller),
             Err(error) => {
                 return Outcome::Rechecked {
+                    of,
                     caller: Err(error),
                     lost: Vec::new(),
                 };
@@ -177,6 +190,7 @@ pub(super) async fn recheck(context: Context, followed: Vec<RoomId>) -> Outcome 
         }
     }
     Outcome::Rechecked {
+        of,
         caller: Ok(caller),
         lost,
     }
@@ -303,6 +317,13 @@ async fn authenticate(context: &Context, id: RequestId, token: &str) -> Result<O
         return Err(forbidden.detail("the connection belongs to another user"));
     }
     Ok(Outcome::Authenticated { id, caller })
+}
+
+async fn may_type(context: &Context, room: RoomId) -> Result<(), ApiError> {
+    let caller = context.caller.as_ref();
+    let caller = caller.ok_or(ApiError::new(ErrorCode::Unauthorized))?;
+    rooms::may_write(&context.state, caller, room).await?;
+    Ok(())
 }
 
 /// Not answered: what is too soon is stored later, and what is refused moves with the next one.

@@ -232,6 +232,7 @@ impl Hub {
             reader: mailbox.id,
             place: None,
             pinged: Seq::ZERO,
+            typing_at: None,
         }
     }
 
@@ -445,6 +446,8 @@ pub(super) struct Subscription {
     pub(super) place: Option<Place>,
     /// The newest head that a ping told.
     pub(super) pinged: Seq,
+    /// When the reader last wanted to be told as typing.
+    pub(super) typing_at: Option<Instant>,
 }
 
 impl Subscription {

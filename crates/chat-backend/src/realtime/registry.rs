@@ -1,11 +1,11 @@
 //! Which sockets this node has: whose they are, from where, and how many of each there may be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use chat_types::id::{ConnectionId, SessionId, UserId};
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Order};
 use crate::auth::Caller;
 use crate::rate_limit::AddressKey;
 
@@ -46,12 +46,18 @@ struct AddressCount {
     signed_in: usize,
 }
 
+/// Replaced sessions that are remembered: more than are replaced while one connection is let in.
+const REPLACED: usize = 64;
+
 /// The sockets of this node.
 #[derive(Default)]
 pub(super) struct Registry {
     entries: HashMap<ConnectionId, Entry>,
     users: HashMap<UserId, Vec<ConnectionId>>,
     addresses: HashMap<AddressKey, AddressCount>,
+    /// Sessions that go on under another one, the newest last. A connection may be let in as one
+    /// that was looked up just before it was replaced.
+    replaced: VecDeque<(SessionId, SessionId)>,
 }
 
 impl Registry {
@@ -86,7 +92,14 @@ impl Registry {
         let Some(entry) = self.entries.get_mut(&id) else {
             return Ok(());
         };
-        let owner = (caller.user.id, caller.session);
+        let replaced = self.replaced.iter();
+        let session = replaced.fold(caller.session, |session, (old, new)| {
+            if session == *old { *new } else { session }
+        });
+        if session != caller.session {
+            entry.mailbox.order(Order::ReplaceSession(session));
+        }
+        let owner = (caller.user.id, session);
         if entry.owner.is_some_and(|(user, _)| user == owner.0) {
             entry.owner = Some(owner);
             return Ok(());
@@ -148,6 +161,10 @@ impl Registry {
                 entry.owner = Some((user, new));
             }
         }
+        if self.replaced.len() == REPLACED {
+            self.replaced.pop_front();
+        }
+        self.replaced.push_back((old, new));
     }
 
     /// Every connection.

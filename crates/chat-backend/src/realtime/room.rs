@@ -19,7 +19,7 @@ use super::presence::Presence;
 use super::ring::{Budget, Next, Ring};
 
 /// One user's typing is told once in this time per room.
-const TYPING_EVERY: Duration = Duration::from_secs(3);
+pub(super) const TYPING_EVERY: Duration = Duration::from_secs(3);
 /// Readers forget typing after this time, and so does the room.
 const TYPING_LASTS: Duration = Duration::from_secs(5);
 /// Users whose typing is told at once.

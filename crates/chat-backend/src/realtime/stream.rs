@@ -242,21 +242,24 @@ impl Reader {
             match due {
                 Due::TokenExpired | Due::Age => return None,
                 Due::Ping => text.push_str(HEARTBEAT),
-                Due::Recheck => self.recheck().await?,
+                Due::Recheck => self.recheck(text).await?,
                 Due::AuthSoon | Due::Dead | Due::Leave => {}
             }
         }
         Some(())
     }
 
-    async fn recheck(&mut self) -> Option<()> {
+    async fn recheck(&mut self, text: &mut String) -> Option<()> {
         let ended = |error: &ApiError| !error.code.retry();
-        if let Some(caller) = &self.caller
-            && auth::check_live(&self.state, caller)
-                .await
-                .is_err_and(|error| ended(&error))
-        {
-            return None;
+        if let Some(caller) = &self.caller {
+            let looked_up = caller.session;
+            let live = auth::check_live(&self.state, caller).await;
+            // Word of another session may have come while this one was looked up.
+            self.follow_orders(text)?;
+            let is_current = self.caller.as_ref().map(|it| it.session) == Some(looked_up);
+            if is_current && live.is_err_and(|error| ended(&error)) {
+                return None;
+            }
         }
         let readable = rooms::may_read(&self.state, self.caller.as_ref(), self.room).await;
         (!readable.is_err_and(|error| ended(&error))).then_some(())

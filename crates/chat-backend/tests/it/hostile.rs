@@ -421,6 +421,22 @@ async fn hosts_that_are_not_served_are_refused() {
 }
 
 #[tokio::test]
+async fn the_head_of_a_request_has_a_bounded_size() {
+    let app = TestApp::start().await;
+    for (bytes, status) in [(8 * 1024, "200"), (16 * 1024, "431")] {
+        let padding = "x".repeat(bytes);
+        let request = format!(
+            "GET /v1/meta HTTP/1.1\r\nHost: a\r\nX-Padding: {padding}\r\nConnection: close\r\n\r\n"
+        );
+        let answer = answer_to(&app, request.as_bytes()).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{bytes}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn headers_that_do_not_end_cost_a_connection_only_for_a_while() {
     let app = TestApp::start_with(&[("--headers-ms", "200")]).await;
     let answer = answer_to(&app, b"GET /v1/meta HTTP/1.1\r\nHost: a\r\nX-Slow: ").await;

@@ -1,5 +1,7 @@
 //! News that may be lost: who is here, who types, how far the own devices have read.
 
+use chat_types::endpoint::PatchRoom;
+use chat_types::room::{RoomKind, UpdateRoom};
 use chat_types::ws::{Command, Ephemeral, ServerDoc};
 
 use crate::support::{Socket, TestApp};
@@ -78,6 +80,47 @@ async fn typing_is_told_to_others_and_not_to_hidden_pages_or_oneself() {
             })
             .await;
     }
+}
+
+#[tokio::test]
+async fn who_may_not_write_is_not_told_as_typing() {
+    let app = TestApp::start().await;
+    let (owner, joon) = (app.account("mina").await, app.guest("joon").await);
+    let room = owner.room(RoomKind::Public, "news").await;
+    let close = UpdateRoom {
+        read_only: Some(true),
+        ..UpdateRoom::default()
+    };
+    owner.call::<PatchRoom>(&[&room], close).await.unwrap();
+    let mut of_owner = app.socket(Some(owner.token())).await;
+    let mut of_joon = app.socket(Some(joon.token())).await;
+    let mut visitor = app.socket(None).await;
+    for socket in [&mut of_owner, &mut of_joon, &mut visitor] {
+        socket.follow(room).await;
+    }
+    for socket in [&mut of_joon, &mut visitor] {
+        socket.send(&Command::Typing { room }).await;
+        // Commands are done in order, so what is answered after it was done after it.
+        let id = socket.id();
+        socket.send(&Command::Unsub { id, room }).await;
+        socket
+            .expect("ok", |doc| match doc {
+                ServerDoc::Ok(ok) if ok.id == id => Some(()),
+                _ => None,
+            })
+            .await;
+    }
+    of_owner.send(&Command::Typing { room }).await;
+    let mut reader = app.socket(None).await;
+    reader.follow(room).await;
+    let typing = reader.expect("typing", |doc| match doc {
+        ServerDoc::Eph {
+            data: Ephemeral::Typing { user },
+            ..
+        } => Some(user.name),
+        _ => None,
+    });
+    assert_eq!(typing.await, "mina", "a moderator may");
 }
 
 #[tokio::test]
