@@ -83,11 +83,10 @@ struct TokenRow {
 }
 
 impl TokenRow {
-    /// Whether this used token's holder may ask again: the reply to the first time was lost.
-    fn may_retry(&self, used_at: Timestamp, rotate: &RotateRefresh) -> bool {
-        let same = self.successor.as_deref() == Some(rotate.successor.0.as_slice());
-        let newest = self.successor_used_at.is_none();
-        same && newest && rotate.at.since_ms(used_at) <= rotate.grace_ms
+    /// Whether this token was used for `asked`, which nobody has used: the answer to the first time
+    /// was lost, or the asker is another tab of the same holder.
+    fn was_used_for(&self, asked: &TokenHash) -> bool {
+        self.successor.as_deref() == Some(asked.0.as_slice()) && self.successor_used_at.is_none()
     }
 }
 
@@ -168,14 +167,16 @@ async fn rotate_refresh(
     if !record.is_live(rotate.at) {
         return Ok(Rotation::Unknown);
     }
-    match instant_or_none(token.used_at)? {
-        None => advance(connection, token.session, &rotate).await,
-        Some(used_at) if token.may_retry(used_at, &rotate) => Ok(Rotation::Rotated(record)),
-        Some(_) => {
-            revoke(connection, record.user, token.session, rotate.at).await?;
-            Ok(Rotation::Reused(require(connection, token.session).await?))
-        }
+    if token.used_at.is_none() {
+        return advance(connection, token.session, &rotate).await;
     }
+    let earlier = rotate.earlier.is_some_and(|it| token.was_used_for(&it));
+    if earlier || token.was_used_for(&rotate.successor) {
+        let session = record;
+        return Ok(Rotation::Rotated { session, earlier });
+    }
+    revoke(connection, record.user, token.session, rotate.at).await?;
+    Ok(Rotation::Reused(require(connection, token.session).await?))
 }
 
 async fn advance(
@@ -196,7 +197,10 @@ async fn advance(
         .bind(integer(rotate.expires_at.0))
         .execute(&mut *connection)
         .await?;
-    Ok(Rotation::Rotated(require(connection, session).await?))
+    Ok(Rotation::Rotated {
+        session: require(connection, session).await?,
+        earlier: false,
+    })
 }
 
 async fn insert_token(

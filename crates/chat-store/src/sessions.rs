@@ -62,20 +62,24 @@ pub struct RotateRefresh {
     /// retry asks for the same one; who asks for another one is not the same holder, and that is
     /// reuse.
     pub successor: TokenHash,
+    /// The successor that the caller derived before its key changed: a retry may ask for it still.
+    pub earlier: Option<TokenHash>,
     /// Now.
     pub at: Timestamp,
     /// The session's new end.
     pub expires_at: Timestamp,
-    /// For how long after the rotation the predecessor may still ask, and gets the same successor.
-    pub grace_ms: u64,
 }
 
 /// What became of a presented refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// It was the newest, or its predecessor within the grace whose successor is the newest: the
-    /// successor is valid.
-    Rotated(SessionRecord),
+    /// It was the newest, or the one before while the newest has never been used.
+    Rotated {
+        /// The session.
+        session: SessionRecord,
+        /// Whether the newest token now is the earlier successor, not the one asked for first.
+        earlier: bool,
+    },
     /// It had been used before: the session, its whole family, is revoked now.
     Reused(SessionRecord),
     /// Nobody has it, or its session has ended or is revoked.
@@ -94,8 +98,10 @@ pub trait Sessions {
     /// Looks a session up, revoked ones included.
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>>;
 
-    /// Exchanges a refresh token. Of any number of parallel calls with one token, all within the
-    /// grace get the same successor; a token used after that revokes the session.
+    /// Exchanges a refresh token. Any number of calls with one token, at once or at any time while
+    /// the session lives, get the same successor until that is used itself: the first answer may
+    /// have been lost, or a second tab may have no storage in common with the first. From then on
+    /// the token is reuse, which revokes the session.
     async fn rotate_refresh(&self, rotate: RotateRefresh) -> Result<Rotation>;
 
     /// A user's live sessions at `now`, newest use first.

@@ -7,7 +7,7 @@ use chat_types::id::SessionId;
 use chat_types::problem::ErrorCode;
 
 use super::Caller;
-use super::token::{REFRESH_GRACE_MS, SESSION_MS, hash, random_token};
+use super::token::{SESSION_MS, hash, random_token};
 use crate::error::ApiError;
 use crate::extract::Client;
 use crate::state::AppState;
@@ -32,26 +32,31 @@ pub(super) async fn begin(
     signed_in(state, user, session.id, refresh_token)
 }
 
-/// Exchanges a refresh token.
+/// Exchanges a refresh token; again for the same one until that is used.
 ///
 /// # Errors
-/// `unauthorized` when nobody has it or it was used before, which ends its session.
+/// `unauthorized` when nobody has it or its successor was used, which ends its session.
 pub(super) async fn refresh(state: &AppState, request: Refresh) -> Result<SignedIn, ApiError> {
     let refused =
         || ApiError::new(ErrorCode::Unauthorized).detail("the refresh token is not valid");
     let now = state.now();
     let successor = state.tokens.successor(&request.refresh_token);
+    let earlier = state.tokens.earlier_successor(&request.refresh_token);
     let rotate = RotateRefresh {
         presented: hash(&request.refresh_token),
         successor: hash(&successor),
+        earlier: earlier.as_deref().map(hash),
         at: now,
         expires_at: now.plus_ms(SESSION_MS),
-        grace_ms: REFRESH_GRACE_MS,
     };
     match state.store.rotate_refresh(rotate).await? {
-        Rotation::Rotated(session) => {
+        Rotation::Rotated {
+            session,
+            earlier: is_earlier,
+        } => {
             let user = state.store.user(session.user).await?.ok_or_else(refused)?;
-            signed_in(state, &user, session.id, successor)
+            let newest = earlier.filter(|_| is_earlier).unwrap_or(successor);
+            signed_in(state, &user, session.id, newest)
         }
         Rotation::Reused(session) => {
             tracing::warn!(session = %session.id, "a refresh token was used twice: the session is revoked");

@@ -18,8 +18,6 @@ use crate::error::ApiError;
 pub const ACCESS_MS: u64 = 10 * 60 * 1_000;
 /// How long a session lasts without being refreshed.
 pub const SESSION_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
-/// For how long after a rotation its answer may be asked for again.
-pub const REFRESH_GRACE_MS: u64 = 30_000;
 /// By how much clocks of two replicas may differ.
 const LEEWAY_MS: u64 = 5_000;
 const ISSUER: &str = "sarangbang";
@@ -144,13 +142,23 @@ impl Tokens {
     /// The successor of a refresh token: the same each time it is asked for, so that a lost answer
     /// can be asked for again, and unknown to anyone without our key.
     pub fn successor(&self, presented: &str) -> String {
-        let mut mac = self.signing.refresh.clone();
-        mac.update(presented.as_bytes());
-        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        self.signing.successor(presented)
+    }
+
+    /// The successor that the token had under the key before this one.
+    pub fn earlier_successor(&self, presented: &str) -> Option<String> {
+        let previous = self.previous.as_ref();
+        previous.map(|key| key.successor(presented))
     }
 }
 
 impl Key {
+    fn successor(&self, presented: &str) -> String {
+        let mut mac = self.refresh.clone();
+        mac.update(presented.as_bytes());
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+
     fn new(secret: &Secret) -> Self {
         let refresh_key = Sha256::new()
             .chain_update(b"refresh tokens\0")

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chat_backend::auth::token::{ACCESS_MS, REFRESH_GRACE_MS};
+use chat_backend::auth::token::ACCESS_MS;
 use chat_types::account::{
     ChangePassword, CreateGuest, Empty, Refresh, Register, SignIn, SignedIn,
 };
@@ -261,21 +261,49 @@ async fn a_lost_answer_to_a_refresh_can_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_used_twice_ends_its_session() {
+async fn two_tabs_without_common_storage_stay_signed_in() {
     let app = TestApp::start().await;
     let mina = app.guest("mina").await;
+    let mut first = mina.login().tokens.refresh_token.clone();
+    let mut second = first.clone();
+    for _ in 0..3 {
+        app.clock.advance_ms(ACCESS_MS);
+        first = refresh(&app, &first).await.unwrap().tokens.refresh_token;
+        app.clock.advance_ms(ACCESS_MS);
+        second = refresh(&app, &second).await.unwrap().tokens.refresh_token;
+        assert_eq!(first, second);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_refresh_survives_a_change_of_the_key() {
+    let (before, now) = (
+        "0123456789abcdefghijklmnopqrstuvwxyz",
+        "zyxwvutsrqponmlkjihgfedcba9876543210",
+    );
+    let app = TestApp::start_with(&[("--secret-key", before)]).await;
+    let mina = app.guest("mina").await;
+    let token = &mina.login().tokens.refresh_token;
+    let lost = refresh(&app, token).await.unwrap();
+    let keys = [("--secret-key", now), ("--secret-key-previous", before)];
+    let app = TestApp::start_on(app.store.clone(), &keys).await;
+    let again = refresh(&app, token).await.unwrap();
+    assert_eq!(again.tokens.refresh_token, lost.tokens.refresh_token);
+    refresh(&app, &again.tokens.refresh_token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refresh_token_whose_successor_was_used_ends_its_session() {
+    let app = TestApp::start().await;
+    let mina = app.guest("mina").await;
+    let mut socket = app.socket(Some(mina.token())).await;
     let token = &mina.login().tokens.refresh_token;
     let renewed = refresh(&app, token).await.unwrap();
-    app.clock.advance_ms(REFRESH_GRACE_MS + 1_000);
+    let newest = refresh(&app, &renewed.tokens.refresh_token).await.unwrap();
     assert_eq!(refresh(&app, token).await.err().unwrap().status, 401);
-    assert_eq!(
-        refresh(&app, &renewed.tokens.refresh_token)
-            .await
-            .err()
-            .unwrap()
-            .status,
-        401
-    );
+    assert_eq!(socket.close_code().await, 4501);
+    let newest = refresh(&app, &newest.tokens.refresh_token).await;
+    assert_eq!(newest.err().unwrap().status, 401);
     assert_eq!(
         me(&mina.signed_in(renewed)).await.err().unwrap().status,
         401

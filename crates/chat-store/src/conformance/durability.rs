@@ -116,9 +116,12 @@ pub async fn a_session_survives_reopening<H: Reopen>() {
         successor: token(2),
         at: at(5),
         expires_at: at(50),
-        grace_ms: 0,
+        earlier: None,
     });
-    let Rotation::Rotated(record) = rotation.await.unwrap() else {
+    let Rotation::Rotated {
+        session: record, ..
+    } = rotation.await.unwrap()
+    else {
         panic!("not rotated");
     };
     assert_eq!((record.id, record.user), (session.id, jisu));

@@ -80,9 +80,9 @@ macro_rules! conformance_suite {
             sessions: a_session_is_stored_as_made
             sessions: a_session_needs_a_user_and_an_id_of_its_own
             sessions: a_rotation_extends_the_session
-            sessions: a_retry_within_the_grace_gets_the_same_successor
+            sessions: a_retry_at_any_time_gets_the_same_successor
+            sessions: a_retry_after_a_change_of_the_key_gets_the_same_successor
             sessions: a_hundred_parallel_rotations_have_one_successor
-            sessions: a_token_reused_after_the_grace_revokes_the_family
             sessions: a_predecessor_is_reused_once_its_successor_was_used
             sessions: any_older_token_revokes_the_family
             sessions: a_retry_for_another_successor_is_reuse

@@ -5,15 +5,13 @@ use chat_types::time::Timestamp;
 use super::given::{Shared, at, at_once, guest, new_session, refused, session_id, token, user_id};
 use crate::{Conflict, Missing, RotateRefresh, Rotation, SessionRecord, TokenHash};
 
-const GRACE_MS: u64 = 30_000;
-
 fn rotate(presented: TokenHash, successor: TokenHash, now: Timestamp) -> RotateRefresh {
     RotateRefresh {
         presented,
         successor,
+        earlier: None,
         at: now,
         expires_at: at(2_000_000),
-        grace_ms: GRACE_MS,
     }
 }
 
@@ -22,7 +20,10 @@ async fn rotated(store: &Shared, from: u8, to: u8, now: Timestamp) -> SessionRec
         .rotate_refresh(rotate(token(from), token(to), now))
         .await;
     match rotation.unwrap() {
-        Rotation::Rotated(record) => record,
+        Rotation::Rotated { session, earlier } => {
+            assert!(!earlier, "there was one key");
+            session
+        }
         other => panic!("not rotated: {other:?}"),
     }
 }
@@ -86,11 +87,24 @@ pub async fn a_rotation_extends_the_session(store: Shared) {
     rotated(&store, 2, 3, at(20)).await;
 }
 
-pub async fn a_retry_within_the_grace_gets_the_same_successor(store: Shared) {
+pub async fn a_retry_at_any_time_gets_the_same_successor(store: Shared) {
+    let made = session(&store).await;
+    for now in [10, 11, 40_000, 999_999] {
+        assert_eq!(rotated(&store, 1, 2, at(now)).await.id, made.id);
+    }
+    rotated(&store, 2, 3, at(1_000_000)).await;
+}
+
+pub async fn a_retry_after_a_change_of_the_key_gets_the_same_successor(store: Shared) {
     session(&store).await;
     rotated(&store, 1, 2, at(10)).await;
-    rotated(&store, 1, 2, at(10 + GRACE_MS)).await;
-    rotated(&store, 2, 3, at(20 + GRACE_MS)).await;
+    let retry = RotateRefresh {
+        earlier: Some(token(2)),
+        ..rotate(token(1), token(9), at(11))
+    };
+    let rotation = store.rotate_refresh(retry).await.unwrap();
+    assert!(matches!(rotation, Rotation::Rotated { earlier: true, .. }));
+    rotated(&store, 2, 3, at(12)).await;
 }
 
 pub async fn a_hundred_parallel_rotations_have_one_successor(store: Shared) {
@@ -104,23 +118,16 @@ pub async fn a_hundred_parallel_rotations_have_one_successor(store: Shared) {
     rotated(&store, 2, 3, at(20)).await;
 }
 
-pub async fn a_token_reused_after_the_grace_revokes_the_family(store: Shared) {
-    session(&store).await;
-    rotated(&store, 1, 2, at(10)).await;
-    let late = at(11 + GRACE_MS);
-    let record = reused(&store, 1, 2, late).await;
-    assert_eq!(record.revoked_at, Some(late));
-    assert_eq!(store.session(record.id).await.unwrap(), Some(record));
-    unknown(&store, 2, 3, late).await;
-    unknown(&store, 1, 2, late).await;
-}
-
 pub async fn a_predecessor_is_reused_once_its_successor_was_used(store: Shared) {
     session(&store).await;
     rotated(&store, 1, 2, at(10)).await;
     rotated(&store, 2, 3, at(11)).await;
-    reused(&store, 1, 2, at(12)).await;
-    unknown(&store, 3, 4, at(13)).await;
+    let record = reused(&store, 1, 2, at(12)).await;
+    assert_eq!(record.revoked_at, Some(at(12)));
+    assert_eq!(store.session(record.id).await.unwrap(), Some(record));
+    for n in 1..=3 {
+        unknown(&store, n, n + 1, at(13)).await;
+    }
 }
 
 pub async fn any_older_token_revokes_the_family(store: Shared) {
