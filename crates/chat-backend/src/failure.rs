@@ -30,6 +30,16 @@ pub enum Failure {
     /// The filter of the log cannot be read.
     #[error("CHAT_LOG is not a filter: {0}")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
+    /// The process may open too few files to serve anybody.
+    #[error(
+        "the limit of open files is {limit}, and at least {least} are needed: raise it (`ulimit -n`, `LimitNOFILE=`)"
+    )]
+    OpenFiles {
+        /// How many the process may open.
+        limit: u64,
+        /// How many it needs to serve one connection.
+        least: usize,
+    },
     /// The store cannot take the configured sites.
     #[error("the configured sites cannot be stored: {0}")]
     Sites(#[from] StoreError),

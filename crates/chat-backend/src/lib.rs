@@ -18,6 +18,7 @@ pub mod messages;
 pub mod meta;
 pub mod metrics;
 pub mod middleware;
+pub mod open_files;
 pub mod openapi;
 pub mod rate_limit;
 pub mod reads;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Command, Config};
-use chat_backend::{App, health, openapi_json, telemetry};
+use chat_backend::{App, health, open_files, openapi_json, telemetry};
 use chat_store_sqlite::SqliteStore;
 use clap::Parser;
 
@@ -34,9 +34,11 @@ async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(mut config: Config) -> anyhow::Result<()> {
     refuse_mistakes(&config)?;
     telemetry::init(&config)?;
+    let connections = &mut config.sockets.connections;
+    *connections = open_files::connections_within(open_files::raise_limit(), *connections)?;
     config.make_data_dir()?;
     let store = SqliteStore::open(&config.database_path()).await?;
     let public = config::bind("CHAT_ADDR", config.addr).await?;

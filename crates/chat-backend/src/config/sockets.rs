@@ -11,7 +11,8 @@ use crate::{listener, realtime, shutdown};
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_field_names, reason = "a field is named as its option")]
 pub struct Sockets {
-    /// Connections at once, of sockets and of HTTP. Keep it below the limit of open files.
+    /// Connections at once, of sockets and of HTTP; fewer, with a warning, where the limit of open
+    /// files leaves fewer.
     #[arg(
         long = "limit-connections",
         env = "CHAT_LIMIT_CONNECTIONS",

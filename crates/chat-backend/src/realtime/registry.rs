@@ -93,9 +93,12 @@ impl Registry {
             return Ok(());
         };
         let replaced = self.replaced.iter();
-        let session = replaced.fold(caller.session, |session, (old, new)| {
-            if session == *old { *new } else { session }
-        });
+        let session = replaced.fold(
+            caller.session,
+            |session, (old, new)| {
+                if session == *old { *new } else { session }
+            },
+        );
         if session != caller.session {
             entry.mailbox.order(Order::ReplaceSession(session));
         }

@@ -11,6 +11,7 @@ mod config;
 mod hostile;
 mod http;
 mod messages;
+mod open_files;
 mod presence;
 mod rates;
 mod reconnect;

@@ -1,0 +1,77 @@
+//! Connections are open files, and the system bounds how many of those a process has. A cap beyond
+//! that bound would be no cap: accepting would fail, and so would everything else that opens a file.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::failure::Failure;
+
+/// Open files besides the connections that are served: the database and its readers, listeners,
+/// logs, and connections that are being refused.
+const BESIDES: usize = 256;
+
+/// Raises this process's limit of open files as far as the system lets it, and returns what it is
+/// then; `None` when there is none.
+pub fn raise_limit() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let highest = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, highest) {
+        Ok(()) => limit.maximum,
+        // Some systems name a maximum that they do not grant.
+        Err(_) => limit.current,
+    }
+}
+
+/// As many of the wanted connections as this limit of open files leaves; says so when those are
+/// fewer.
+///
+/// # Errors
+/// When the limit leaves none.
+pub fn connections_within(limit: Option<u64>, wanted: usize) -> Result<usize, Failure> {
+    let Some(limit) = limit else {
+        return Ok(wanted);
+    };
+    let files = usize::try_from(limit).unwrap_or(usize::MAX);
+    let fit = files.saturating_sub(BESIDES);
+    if fit == 0 {
+        return Err(Failure::OpenFiles {
+            limit,
+            least: BESIDES + 1,
+        });
+    }
+    if fit < wanted {
+        tracing::warn!(
+            connections = fit,
+            wanted,
+            open_files = limit,
+            "fewer connections are served than CHAT_LIMIT_CONNECTIONS: raise the limit of open \
+             files (`ulimit -n`, `LimitNOFILE=`) by {}, or lower the variable",
+            wanted - fit
+        );
+    }
+    Ok(fit.min(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_everything_else() {
+        let fit = |limit, wanted| connections_within(limit, wanted).ok();
+        assert_eq!(fit(Some(20_000), 18_000), Some(18_000));
+        assert_eq!(fit(Some(18_256), 18_000), Some(18_000));
+        assert_eq!(fit(Some(18_255), 18_000), Some(17_999));
+        assert_eq!(fit(Some(257), 18_000), Some(1));
+        assert_eq!(fit(None, 18_000), Some(18_000));
+    }
+
+    #[test]
+    fn a_limit_that_leaves_no_connection_stops_the_start_with_an_instruction() {
+        let refusal = connections_within(Some(256), 18_000).unwrap_err();
+        let words = refusal.to_string();
+        assert!(words.contains("256") && words.contains("257") && words.contains("ulimit -n"));
+    }
+}
