@@ -67,7 +67,7 @@ impl From<TooMany> for End {
 }
 
 /// Serves a socket until it ends.
-pub(super) async fn serve(state: AppState, mut wire: Wire, registration: Registration) {
+pub(super) async fn serve(state: AppState, mut wire: Box<Wire>, registration: Registration) {
     // Boxed: what only the first seconds need must not stay in the task's memory.
     let greeted = Box::pin(greet(&state, &mut wire, &registration)).await;
     let end = match greeted {
@@ -301,6 +301,8 @@ impl Connection {
         let viewer = self.caller.as_ref().map(|caller| caller.user.id);
         let mailbox = &self.registration.mailbox;
         let subscription = self.state.hub.attach(room, mailbox, viewer);
+        // Most connections follow one room.
+        self.subscriptions.reserve_exact(1);
         self.subscriptions.push(subscription);
         true
     }

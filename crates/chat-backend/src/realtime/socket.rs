@@ -63,13 +63,18 @@ async fn connect(
     };
     let (response, opening) = handshake.accept(subprotocol, limits);
     let tasks = state.lifecycle.tasks().clone();
-    tasks.spawn(async move {
-        let _slot = slot;
+    tasks.clone().spawn(async move {
         let Some(wire) = opening.await else { return };
-        match refusal {
-            Some(code) => wire.close(code.code(), code.reason(None)).await,
-            None => connection::serve(state, wire, registration).await,
-        }
+        // A task of its own, and the socket on the heap: what the handshake needed, and the moves
+        // of the socket, must not stay in the memory of an idle connection.
+        let wire = Box::new(wire);
+        tasks.spawn(async move {
+            let _slot = slot;
+            match refusal {
+                Some(code) => Box::pin(wire.close(code.code(), code.reason(None))).await,
+                None => connection::serve(state, wire, registration).await,
+            }
+        });
     });
     Ok(response.into_response())
 }

@@ -31,8 +31,9 @@ use crate::listener::StallGuard;
 
 /// Read and write buffers of a socket. Small, since most sockets are idle most of the time.
 const BUFFER_BYTES: usize = 4096;
-/// A longer message leaves in fragments of this size, so that no write buffer ever grows beyond it.
-const FRAGMENT_BYTES: usize = 8 * 1024;
+/// A longer message leaves in fragments of this size, so that no write buffer ever grows beyond it:
+/// a buffer stays as large as its longest frame was.
+const FRAGMENT_BYTES: usize = BUFFER_BYTES;
 /// Above this the answers to a flood of pings are no longer kept.
 const MAX_WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// How long a socket that was closed still listens, and for how much, so that the operating system
