@@ -14,8 +14,10 @@ use chat_types::event::{Content, UserKind};
 use chat_types::problem::ErrorCode;
 use chat_types::room::RoomKind;
 use chat_types::text::TextReason;
+use futures_util::future::join_all;
+use tokio::time::timeout;
 
-use crate::support::{PASSWORD, Person, Refused, TestApp};
+use crate::support::{PASSWORD, PATIENCE, Person, Refused, TestApp};
 
 fn register(username: &str) -> Register {
     Register {
@@ -258,6 +260,32 @@ async fn a_lost_answer_to_a_refresh_can_be_asked_for_again() {
     let (first, second) = (first.unwrap(), second.unwrap());
     assert_eq!(first.tokens.refresh_token, second.tokens.refresh_token);
     refresh(&app, &first.tokens.refresh_token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sign_in_that_finds_no_place_to_wait_is_told_when_to_come_back() {
+    let app = TestApp::start().await;
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let shed = async {
+        loop {
+            let state = app.state.clone();
+            let others = tokio::spawn(async move {
+                let many = (0..20 * cores).map(|_| state.passwords.verify(None, None));
+                join_all(many).await
+            });
+            let refused = sign_in(&app, "nobody", PASSWORD).await.err().unwrap();
+            others.await.unwrap();
+            if refused.code() != ErrorCode::BadCredentials {
+                return refused;
+            }
+        }
+    };
+    let refused = timeout(PATIENCE, shed).await.unwrap();
+    assert_eq!(
+        (refused.status, refused.code()),
+        (503, ErrorCode::Overloaded)
+    );
+    assert!(refused.headers.contains_key("retry-after"));
 }
 
 #[tokio::test]

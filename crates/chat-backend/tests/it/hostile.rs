@@ -281,6 +281,19 @@ async fn what_a_socket_reads_costs_its_address_as_much_as_over_http() {
 }
 
 #[tokio::test]
+async fn a_flood_of_pings_is_closed_for_its_rate() {
+    let own = [("--limit-frames", "1"), ("--limit-frames-burst", "3")];
+    let app = TestApp::start_with(&own).await;
+    let mut socket = app.socket(None).await;
+    for _ in 0..200 {
+        // The server may have closed by now; that is what is waited for.
+        let _ = socket.stream.feed(Message::Ping(Vec::new().into())).await;
+    }
+    let _ = socket.stream.flush().await;
+    assert_eq!(socket.close_code().await, 4007);
+}
+
+#[tokio::test]
 async fn a_user_has_a_bounded_number_of_sockets() {
     let app = TestApp::start_with(&[("--limit-sockets-per-user", "2")]).await;
     let mina = app.guest("mina").await;

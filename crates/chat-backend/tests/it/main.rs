@@ -10,6 +10,7 @@ mod auth;
 mod config;
 mod hostile;
 mod http;
+mod logs;
 mod messages;
 mod open_files;
 mod presence;

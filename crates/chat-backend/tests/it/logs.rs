@@ -1,0 +1,131 @@
+//! What the service writes into its log, and what it never does.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use chat_types::account::{Empty, Refresh, Register, SignIn};
+use chat_types::endpoint::{
+    CreateSession, DeleteMessage, GetMe, ListRooms, ListSessions, PatchMessage, RefreshSession,
+    RegisterAccount, SignOutEverywhere,
+};
+use chat_types::room::{EditMessage, ListQuery};
+use tracing_subscriber::EnvFilter;
+
+use crate::support::{PASSWORD, TestApp};
+
+/// A log that a test can read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+const ADDRESS: &str = "203.0.113.77";
+const WORDS: &str = "words that only readers of the room may see";
+
+#[tokio::test]
+async fn no_text_password_token_or_address_is_in_the_log() {
+    let app = TestApp::start_with(&[("--trusted-proxies", "1")]).await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("debug"))
+        .with_writer(move || writer.clone())
+        .finish();
+    // Everything of this test runs on its thread.
+    let _logged = tracing::subscriber::set_default(subscriber);
+
+    let mut secrets = vec![ADDRESS.to_owned(), WORDS.to_owned(), PASSWORD.to_owned()];
+    let guest = app.guest("mina").await;
+    let register = Register {
+        username: "mina_kim".to_owned(),
+        password: PASSWORD.to_owned(),
+        name: None,
+    };
+    let mina = guest.call::<RegisterAccount>(&[], register).await.unwrap();
+    let mina = guest.signed_in(mina);
+    let wrong = SignIn {
+        username: "mina_kim".to_owned(),
+        password: WORDS.to_owned(),
+    };
+    app.visitor()
+        .call::<CreateSession>(&[], wrong)
+        .await
+        .err()
+        .unwrap();
+
+    let room = mina.open_page("blog", "/log").await.room.id;
+    let mut socket = app.socket(Some(mina.token())).await;
+    socket.follow(room).await;
+    let sent = socket.say(room, WORDS).await;
+    let edit = EditMessage {
+        body: format!("{WORDS}!"),
+    };
+    mina.call::<PatchMessage>(&[&room, &sent.id], edit)
+        .await
+        .unwrap();
+    mina.history(room).await.unwrap();
+    mina.call::<DeleteMessage>(&[&room, &sent.id], Empty {})
+        .await
+        .unwrap();
+    socket.send_text(&format!(r#"{{"t":"{WORDS}"}}"#)).await;
+    for path in ["/v1/guests", "/v1/sessions"] {
+        let request = app.http.post(app.url(path)).body(WORDS);
+        let request = request.header("content-type", "application/json");
+        let request = request.header("x-forwarded-for", ADDRESS);
+        request.send().await.unwrap();
+    }
+    mina.call::<GetMe>(&[], Empty {}).await.unwrap();
+    mina.call::<ListSessions>(&[], Empty {}).await.unwrap();
+    mina.request::<ListRooms>(&[], ListQuery::default(), Empty {})
+        .await
+        .unwrap();
+
+    let mut token = mina.login().tokens.refresh_token.clone();
+    for login in [&guest, &mina] {
+        secrets.push(login.token().to_owned());
+        secrets.push(login.login().tokens.refresh_token.clone());
+    }
+    let first = token.clone();
+    for _ in 0..2 {
+        let refresh = Refresh {
+            refresh_token: token,
+        };
+        let renewed = mina.call::<RefreshSession>(&[], refresh).await.unwrap();
+        token = renewed.tokens.refresh_token;
+        secrets.push(renewed.tokens.access_token);
+        secrets.push(token.clone());
+    }
+    let reused = Refresh {
+        refresh_token: first,
+    };
+    mina.call::<RefreshSession>(&[], reused)
+        .await
+        .err()
+        .unwrap();
+    socket.close_code().await;
+    mina.call::<SignOutEverywhere>(&[], Empty {})
+        .await
+        .err()
+        .unwrap();
+
+    let text = log.text();
+    assert!(text.matches("request answered").count() > 12, "{text}");
+    assert!(text.contains("used twice") && text.contains("request refused"));
+    for secret in secrets {
+        assert!(!text.contains(&secret), "`{secret}` is in the log");
+    }
+}
