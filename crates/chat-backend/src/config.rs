@@ -3,6 +3,7 @@
 
 mod bounds;
 mod docs;
+mod keeping;
 mod limits;
 mod sockets;
 mod values;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
 pub use self::docs::markdown;
+use self::keeping::Keeping;
 pub use self::limits::Limits;
 use self::sockets::Sockets;
 pub use self::values::{FirstRoom, Origin, Secret};
@@ -23,7 +25,7 @@ use self::values::{parse_first_room, parse_site, weakness};
 pub use self::variables::{environment, unknown_variables};
 use crate::auth::token::ACCESS_MS;
 use crate::failure::Failure;
-use crate::{listener, realtime, shutdown};
+use crate::{listener, purge, realtime, shutdown};
 
 /// The chat service: HTTP API and WebSocket. Every option can be set by a flag or by its variable.
 #[derive(Parser)]
@@ -115,6 +117,9 @@ pub struct Config {
     /// The times and limits of connections.
     #[command(flatten)]
     pub sockets: Sockets,
+    /// How long is kept what nobody can see or use any more.
+    #[command(flatten)]
+    pub keeping: Keeping,
 }
 
 /// How logs look.
@@ -210,6 +215,11 @@ impl Config {
     pub fn listener(&self) -> listener::Settings {
         self.sockets
             .listener(self.allowed_hosts.clone(), self.trusted_proxies)
+    }
+
+    /// What is purged, and when.
+    pub fn purge(&self) -> purge::Settings {
+        self.keeping.purge()
     }
 
     /// How the process ends.

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod open_files;
 pub mod openapi;
+pub mod purge;
 pub mod rate_limit;
 pub mod reads;
 pub mod realtime;
@@ -155,6 +156,7 @@ impl App {
         tracing::info!(api = %public.local_addr()?, admin = %admin.local_addr()?, version = VERSION, "serving");
         let lifecycle = state.lifecycle.clone();
         state.hub.start(&lifecycle);
+        lifecycle.tasks().spawn(purge::run(state.clone()));
         let settings = state.config.listener();
         lifecycle.tasks().spawn(listener::serve(
             public,

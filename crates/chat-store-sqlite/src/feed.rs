@@ -90,11 +90,7 @@ impl Feed for SqliteStore {
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>> {
-        let ids: Vec<String> = rooms
-            .iter()
-            .map(|room| room.as_uuid().simple().to_string())
-            .collect();
-        let ids = serde_json::to_string(&ids).expect("strings become JSON");
+        let ids = rooms::ids_as_json(rooms);
         let mut transaction = self.read().await?;
         let rows: Vec<(Uuid, i64)> = sqlx::query_as(HEADS)
             .bind(ids)

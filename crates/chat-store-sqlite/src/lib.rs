@@ -15,6 +15,7 @@ mod feed;
 mod memberships;
 mod messages;
 mod open;
+mod purge;
 mod rooms;
 mod sessions;
 mod sites;

@@ -1,8 +1,11 @@
 //! Logins and their refresh tokens.
 
 use async_trait::async_trait;
-use chat_store::{NewSession, Result, RotateRefresh, Rotation, SessionRecord, Sessions, TokenHash};
+use chat_store::{
+    Begun, NewSession, Result, RotateRefresh, Rotation, SessionRecord, Sessions, TokenHash,
+};
 use chat_types::id::{SessionId, UserId};
+use chat_types::limits::SESSIONS_PER_USER;
 use chat_types::time::Timestamp;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -34,6 +37,15 @@ RETURNING id";
 const REVOKE_ALL: &str = "\
 UPDATE sessions SET revoked_at = ?3
 WHERE user = ?1 AND id IS NOT ?2 AND revoked_at IS NULL AND expires_at > ?3
+RETURNING id";
+
+/// Revokes the live sessions but the `?3` that were used last.
+const REVOKE_OLDEST: &str = "\
+UPDATE sessions SET revoked_at = ?2
+WHERE id IN (SELECT id FROM sessions
+             WHERE user = ?1 AND revoked_at IS NULL AND expires_at > ?2
+             ORDER BY last_used_at DESC, id DESC
+             LIMIT -1 OFFSET ?3)
 RETURNING id";
 
 const USE_SESSION: &str = "UPDATE sessions SET last_used_at = ?2, expires_at = ?3 WHERE id = ?1";
@@ -92,7 +104,7 @@ impl TokenRow {
 
 #[async_trait]
 impl Sessions for SqliteStore {
-    async fn create_session(&self, session: NewSession) -> Result<SessionRecord> {
+    async fn create_session(&self, session: NewSession) -> Result<Begun> {
         self.write(move |connection| Box::pin(create_session(connection, session)))
             .await
     }
@@ -138,8 +150,14 @@ impl Sessions for SqliteStore {
 async fn create_session(
     connection: &mut SqliteConnection,
     new: NewSession,
-) -> error::Result<SessionRecord> {
+) -> error::Result<Begun> {
     users::require(connection, new.user).await?;
+    let ended: Vec<Uuid> = sqlx::query_scalar(REVOKE_OLDEST)
+        .bind(*new.user.as_uuid())
+        .bind(integer(new.at.0))
+        .bind(integer(SESSIONS_PER_USER as u64 - 1))
+        .fetch_all(&mut *connection)
+        .await?;
     sqlx::query(INSERT_SESSION)
         .bind(*new.id.as_uuid())
         .bind(*new.user.as_uuid())
@@ -149,7 +167,10 @@ async fn create_session(
         .execute(&mut *connection)
         .await?;
     insert_token(connection, *new.id.as_uuid(), &new.refresh).await?;
-    require(connection, *new.id.as_uuid()).await
+    Ok(Begun {
+        session: require(connection, *new.id.as_uuid()).await?,
+        ended: ended.into_iter().map(SessionId::from_uuid).collect(),
+    })
 }
 
 async fn rotate_refresh(

@@ -19,6 +19,7 @@ mod error;
 mod feed;
 mod memberships;
 mod messages;
+mod purge;
 mod rooms;
 mod sessions;
 mod sites;
@@ -32,8 +33,11 @@ pub use memberships::{
 pub use messages::{
     Appended, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, SetPin, SetReaction,
 };
+pub use purge::{Purge, Purged, Purging};
 pub use rooms::{NewRoom, RoomList, RoomRecord, RoomUpdate, Rooms};
-pub use sessions::{NewSession, RotateRefresh, Rotation, SessionRecord, Sessions, TokenHash};
+pub use sessions::{
+    Begun, NewSession, RotateRefresh, Rotation, SessionRecord, Sessions, TokenHash,
+};
 pub use sites::Sites;
 pub use users::{
     Credentials, NewAccount, NewGuest, NewPassword, UpgradeGuest, Upgraded, UserRecord, Users,
@@ -45,7 +49,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// Everything the service keeps.
 #[async_trait::async_trait]
 pub trait Store:
-    Users + Sessions + Rooms + Memberships + Messages + Feed + Sites + Send + Sync
+    Users + Sessions + Rooms + Memberships + Messages + Feed + Sites + Purging + Send + Sync
 {
     /// Answers when the database can be read and written now.
     ///

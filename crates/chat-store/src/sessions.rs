@@ -53,6 +53,16 @@ impl SessionRecord {
     }
 }
 
+/// A session that began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// It.
+    pub session: SessionRecord,
+    /// Sessions of the same user that it ended, because there would be more than
+    /// [`SESSIONS_PER_USER`](chat_types::limits::SESSIONS_PER_USER).
+    pub ended: Vec<SessionId>,
+}
+
 /// A refresh token presented for the next one.
 #[derive(Clone)]
 pub struct RotateRefresh {
@@ -89,11 +99,13 @@ pub enum Rotation {
 /// Logins.
 #[async_trait]
 pub trait Sessions {
-    /// Begins a session.
+    /// Begins a session. Of more live ones than
+    /// [`SESSIONS_PER_USER`](chat_types::limits::SESSIONS_PER_USER) those that were used longest ago
+    /// are revoked.
     ///
     /// # Errors
     /// `NotFound(User)`, `Conflict(IdExists)`.
-    async fn create_session(&self, session: NewSession) -> Result<SessionRecord>;
+    async fn create_session(&self, session: NewSession) -> Result<Begun>;
 
     /// Looks a session up, revoked ones included.
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>>;

@@ -18,6 +18,8 @@ pub const ROOMS_PER_CONNECTION: usize = 128;
 /// Public, private and page rooms that one user may be a member of. Direct rooms do not count: one of
 /// them takes two users, and nobody may use up another's.
 pub const ROOMS_PER_USER: usize = 500;
+/// Live sessions of one user; one more ends the one that was used longest ago.
+pub const SESSIONS_PER_USER: usize = 50;
 /// Messages in the newest page of a `subbed`.
 pub const TAIL: u32 = 100;
 /// Changes in one `page`.

@@ -1,6 +1,6 @@
 //! Sessions: begin, refresh, list, end.
 
-use chat_store::{NewSession, RotateRefresh, Rotation, SessionRecord, UserRecord};
+use chat_store::{Begun, NewSession, RotateRefresh, Rotation, SessionRecord, UserRecord};
 use chat_types::account::{Refresh, Session, SessionList, SignedIn, Tokens};
 use chat_types::close::CloseCode;
 use chat_types::id::SessionId;
@@ -28,7 +28,11 @@ pub(super) async fn begin(
         at: now,
         expires_at: now.plus_ms(SESSION_MS),
     };
-    let session = state.store.create_session(session).await?;
+    let Begun { session, ended } = state.store.create_session(session).await?;
+    for one_too_many in ended {
+        let hub = &state.hub;
+        hub.close_session(user.id, one_too_many, CloseCode::Revoked);
+    }
     signed_in(state, user, session.id, refresh_token)
 }
 

@@ -23,7 +23,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Every setting that is a number.
-pub(super) const BOUNDS: [Bounds; 21] = [
+pub(super) const BOUNDS: [Bounds; 26] = [
     at("CHAT_TRUSTED_PROXIES", 0, 16, |c| c.trusted_proxies.into()),
     at("CHAT_ACCESS_TOKEN_MS", SECOND_MS, HOUR_MS, |c| {
         c.access_token_ms
@@ -77,6 +77,22 @@ pub(super) const BOUNDS: [Bounds; 21] = [
     }),
     at("CHAT_DRAIN_MS", 0, HOUR_MS, |c| ms(c.sockets.drain)),
     at("CHAT_GRACE_MS", 0, HOUR_MS, |c| ms(c.sockets.grace)),
+    at("CHAT_PURGE_MS", SECOND_MS, DAY_MS, |c| ms(c.keeping.every)),
+    at(
+        "CHAT_KEEP_ENDED_SESSIONS_MS",
+        HOUR_MS,
+        3_650 * DAY_MS,
+        |c| ms(c.keeping.ended_sessions),
+    ),
+    at("CHAT_KEEP_USED_TOKENS_MS", HOUR_MS, 3_650 * DAY_MS, |c| {
+        ms(c.keeping.used_tokens)
+    }),
+    at("CHAT_KEEP_ENDED_INVITES_MS", 0, 3_650 * DAY_MS, |c| {
+        ms(c.keeping.ended_invites)
+    }),
+    at("CHAT_KEEP_EMPTY_PAGES_MS", DAY_MS, 3_650 * DAY_MS, |c| {
+        ms(c.keeping.empty_pages)
+    }),
 ];
 
 const fn at(variable: &'static str, least: u64, most: u64, value: fn(&Config) -> u64) -> Bounds {

@@ -104,7 +104,8 @@ pub struct Sockets {
 /// After how many pings without an answer a socket is given up, as clients are promised.
 const DEAD_AFTER_PINGS: f64 = 2.4;
 
-fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+/// A duration as it is written in the environment.
+pub(super) fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_millis)
 }
 

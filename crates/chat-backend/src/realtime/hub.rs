@@ -101,6 +101,11 @@ impl Hub {
         self.rooms().len()
     }
 
+    /// The rooms that somebody reads here.
+    pub fn open_rooms(&self) -> Vec<RoomId> {
+        self.rooms().keys().copied().collect()
+    }
+
     /// Bytes that the rings hold.
     pub fn ring_bytes(&self) -> usize {
         self.budget.used()

@@ -14,6 +14,7 @@ mod logs;
 mod messages;
 mod open_files;
 mod presence;
+mod purge;
 mod rates;
 mod reconnect;
 mod rooms;

@@ -107,7 +107,8 @@ pub async fn a_session_survives_reopening<H: Reopen>() {
     let session = store
         .create_session(new_session(jisu, token(1)))
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     drop(store);
     let harness = harness.reopen().await;
     let store = harness.store();

@@ -27,6 +27,8 @@ pub mod memberships;
 pub mod messages;
 mod model;
 #[doc(hidden)]
+pub mod purge;
+#[doc(hidden)]
 pub mod rooms;
 #[doc(hidden)]
 pub mod sessions;
@@ -90,6 +92,7 @@ macro_rules! conformance_suite {
             sessions: live_sessions_are_listed_newest_use_first
             sessions: a_session_is_revoked_once_and_only_by_its_user
             sessions: all_sessions_but_one_are_revoked
+            sessions: one_more_session_than_the_limit_ends_the_one_used_longest_ago
             sites: a_site_is_stored_and_its_origins_replaced
             sites: a_site_that_is_not_retained_is_unknown_and_its_rooms_stay
             rooms: a_room_begins_with_its_owner_as_the_first_change
@@ -153,6 +156,14 @@ macro_rules! conformance_suite {
             writing: a_read_only_room_takes_only_what_its_moderators_write
             writing: a_repeat_is_answered_whatever_became_of_the_room_and_the_membership
             writing: a_repeat_is_known_before_it_is_written
+            purge: a_guest_who_did_nothing_goes_with_their_last_session
+            purge: who_left_a_trace_stays_when_their_sessions_go
+            purge: a_live_session_keeps_its_newest_token_and_loses_old_ones
+            purge: an_invite_goes_once_it_ended
+            purge: an_empty_page_goes_and_one_where_anything_happened_stays
+            purge: an_empty_page_that_is_visited_stays
+            purge: a_purge_takes_no_more_than_its_limit_and_says_so
+            purge: a_session_with_more_tokens_than_the_limit_goes_in_parts
             feed: a_fresh_start_is_the_newest_page
             feed: a_snapshot_shows_the_viewers_own_place
             feed: a_snapshot_counts_all_members_and_lists_the_first
@@ -226,6 +237,7 @@ mod tests {
             include_str!("sessions.rs"),
             include_str!("sites.rs"),
             include_str!("rooms.rs"),
+            include_str!("purge.rs"),
             include_str!("memberships.rs"),
             include_str!("messages.rs"),
             include_str!("writing.rs"),

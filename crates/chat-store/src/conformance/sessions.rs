@@ -1,9 +1,12 @@
 //! Logins and their refresh tokens.
 
+use chat_types::limits::SESSIONS_PER_USER;
 use chat_types::time::Timestamp;
 
 use super::given::{Shared, at, at_once, guest, new_session, refused, session_id, token, user_id};
-use crate::{Conflict, Missing, RotateRefresh, Rotation, SessionRecord, TokenHash};
+use crate::{
+    Begun, Conflict, Missing, NewSession, RotateRefresh, Rotation, SessionRecord, TokenHash,
+};
 
 fn rotate(presented: TokenHash, successor: TokenHash, now: Timestamp) -> RotateRefresh {
     RotateRefresh {
@@ -52,6 +55,7 @@ async fn session(store: &Shared) -> SessionRecord {
         .create_session(new_session(user, token(1)))
         .await
         .unwrap()
+        .session
 }
 
 pub async fn a_session_is_stored_as_made(store: Shared) {
@@ -164,7 +168,7 @@ pub async fn live_sessions_are_listed_newest_use_first(store: Shared) {
     let mut others = Vec::new();
     for n in 2..=4 {
         let new = new_session(first.user, token(n * 10));
-        others.push(store.create_session(new).await.unwrap());
+        others.push(store.create_session(new).await.unwrap().session);
     }
     rotated(&store, 1, 2, at(50)).await;
     rotated(&store, 30, 31, at(60)).await;
@@ -210,20 +214,24 @@ pub async fn all_sessions_but_one_are_revoked(store: Shared) {
     let second = store
         .create_session(new_session(kept.user, token(20)))
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     let third = store
         .create_session(new_session(kept.user, token(30)))
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     let dead = store
         .create_session(new_session(kept.user, token(40)))
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     let other = guest(&store, "jisu").await;
     let foreign = store
         .create_session(new_session(other, token(50)))
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     store
         .revoke_session(kept.user, dead.id, at(1))
         .await
@@ -246,4 +254,31 @@ pub async fn all_sessions_but_one_are_revoked(store: Shared) {
     );
     let last = store.revoke_sessions(kept.user, None, at(4)).await.unwrap();
     assert_eq!(last, [kept.id]);
+}
+
+pub async fn one_more_session_than_the_limit_ends_the_one_used_longest_ago(store: Shared) {
+    let user = guest(&store, "jisu").await;
+    let begin = async |n: u64| {
+        let new = NewSession {
+            at: at(n),
+            ..new_session(user, TokenHash([u8::try_from(n).unwrap(); 32]))
+        };
+        store.create_session(new).await.unwrap()
+    };
+    let mut made = Vec::new();
+    for n in 1..=SESSIONS_PER_USER as u64 {
+        let Begun { session, ended } = begin(n).await;
+        assert_eq!(ended, []);
+        made.push(session.id);
+    }
+    // The first was used again since, so the second is the one.
+    rotated(&store, 1, 200, at(100)).await;
+    assert_eq!(begin(101).await.ended, [made[1]]);
+    let live = store.sessions_of(user, at(102)).await.unwrap();
+    assert_eq!(live.len(), SESSIONS_PER_USER);
+    assert!(live.iter().all(|session| session.id != made[1]));
+    let ended = store.session(made[1]).await.unwrap().unwrap();
+    assert_eq!(ended.revoked_at, Some(at(101)));
+    store.revoke_session(user, made[2], at(103)).await.unwrap();
+    assert_eq!(begin(104).await.ended, [], "one had been revoked");
 }

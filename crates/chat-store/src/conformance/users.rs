@@ -139,7 +139,7 @@ pub async fn a_new_password_ends_every_session_but_one(store: Shared) {
     let mut sessions = Vec::new();
     for (user, n) in [(mina, 1), (mina, 2), (mina, 3), (jisu, 4)] {
         let made = store.create_session(new_session(user, token(n))).await;
-        sessions.push(made.unwrap().id);
+        sessions.push(made.unwrap().session.id);
     }
     let change = new_password(mina, sessions[0]);
     let mut ended = store.change_password(change.clone()).await.unwrap();
@@ -158,7 +158,8 @@ pub async fn a_guest_has_no_password(store: Shared) {
     let session = store
         .create_session(new_session(jisu, token(1)))
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     assert_eq!(store.password_hash(jisu).await.unwrap(), None);
     let change = new_password(jisu, session_id());
     refused(store.change_password(change).await, Missing::User);
@@ -174,7 +175,8 @@ pub async fn an_upgraded_guest_keeps_messages_and_sessions(store: Shared) {
     let session = store
         .create_session(new_session(jisu, token(1)))
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     let sent = send(&store, room, jisu, "before").await.sent;
     let upgraded = store
         .upgrade_guest(upgrade(jisu, "jisu", &[]))
