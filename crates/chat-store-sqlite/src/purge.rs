@@ -31,9 +31,14 @@ WHERE id = ?1 AND kind = 'guest'
   AND NOT EXISTS (SELECT 1 FROM reactions WHERE user = ?1)
   AND NOT EXISTS (SELECT 1 FROM invites WHERE created_by = ?1)";
 
+/// Not the one before a token that nobody has used: its holder may ask for that again.
 const USED_TOKENS: &str = "\
 DELETE FROM refresh_tokens
-WHERE hash IN (SELECT hash FROM refresh_tokens WHERE used_at < ?1 ORDER BY used_at LIMIT ?2)";
+WHERE hash IN (SELECT token.hash FROM refresh_tokens token
+               WHERE token.used_at < ?1
+                 AND NOT EXISTS (SELECT 1 FROM refresh_tokens next
+                                 WHERE next.hash = token.successor AND next.used_at IS NULL)
+               ORDER BY token.used_at LIMIT ?2)";
 
 const INVITES: &str = "\
 DELETE FROM invites

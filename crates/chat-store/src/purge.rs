@@ -11,7 +11,7 @@ use crate::Result;
 pub struct Purge {
     /// Sessions that ended before, with their tokens.
     pub sessions_ended_before: Timestamp,
-    /// Refresh tokens that were used before. Who presents one of them later is refused as somebody
+    /// Refresh tokens that were used before, but for the one whose successor was not. Who presents one of them later is refused as somebody
     /// unknown: that it was used twice is noticed only until then.
     pub tokens_used_before: Timestamp,
     /// Invites that ended before.

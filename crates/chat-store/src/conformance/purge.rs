@@ -44,7 +44,7 @@ async fn rotate(store: &Shared, from: u8, to: u8, ms: u64, until: u64) -> Rotati
         successor: token(to),
         at: at(ms),
         expires_at: at(until),
-        grace_ms: 0,
+        earlier: None,
     };
     store.rotate_refresh(rotate).await.unwrap()
 }
@@ -124,13 +124,23 @@ pub async fn a_live_session_keeps_its_newest_token_and_loses_old_ones(store: Sha
     };
     assert_eq!(purge_before(&store, 31).await, wanted);
     assert_eq!(rotate(&store, 1, 2, 60, 5_000).await, Rotation::Unknown);
+    // The last one stays until its successor is used: the answer with that may have been lost.
+    let wanted = Purged {
+        tokens: 1,
+        ..Purged::default()
+    };
+    assert_eq!(purge_before(&store, 60).await, wanted);
+    assert!(matches!(
+        rotate(&store, 5, 6, 60, 5_000).await,
+        Rotation::Rotated { .. }
+    ));
     assert!(matches!(
         rotate(&store, 6, 7, 61, 5_000).await,
-        Rotation::Rotated(session) if session.id == made.id
+        Rotation::Rotated { session, .. } if session.id == made.id
     ));
     // Reuse of one that is kept is still noticed.
     assert!(matches!(
-        rotate(&store, 4, 5, 62, 5_000).await,
+        rotate(&store, 5, 6, 62, 5_000).await,
         Rotation::Reused(_)
     ));
 }
