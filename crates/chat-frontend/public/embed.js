@@ -47,20 +47,37 @@
       emit('down');
     }, 15000);
   };
-  const tell = (name, value) => frame && frame.contentWindow.postMessage({ sarangbang: name, value }, base.origin);
+  const tell = (name, value, key) => frame && frame.contentWindow.postMessage({ sarangbang: name, value, key }, base.origin);
+  // Where the browser blocks the frame's storage, this page keeps what a guest has: a name, drafts and
+  // unsent messages. An account's login is never given to it.
+  const mine = `sarangbang ${base.host} `;
+  const areas = () => [localStorage, sessionStorage];
+  const tried = (action) => {
+    try {
+      return action();
+    } catch {
+      // This page may not store either: then the frame's memory is all there is.
+    }
+  };
+  const areaOf = (key) => areas()[Number(key.startsWith('tab.'))];
+  const keeper = {
+    keep: (key, value) => tried(() => areaOf(key).setItem(mine + key, value)),
+    drop: (key) => tried(() => areaOf(key).removeItem(mine + key)),
+    load() {
+      tried(() => areas().forEach((area) => Object.keys(area).forEach((key) => renewed({ key, newValue: area[key] }))));
+      tell('loaded');
+    },
+  };
+  // Also when another tab of this site renewed it.
+  const renewed = ({ key, newValue }) => key && key.startsWith(mine) && tell('kept', newValue, key.slice(mine.length));
+  addEventListener('storage', renewed);
   const hear = ({ source, origin, data }) => {
     if (!frame || source !== frame.contentWindow || origin !== base.origin || !data || !data.sarangbang) return;
     if (data.sarangbang === 'ready') {
       clearTimeout(patience);
       show(wanted);
     }
-    // Where the browser blocks the frame's storage, this page keeps what the frame gives it.
-    try {
-      if (data.sarangbang === 'keep') return localStorage.setItem('sarangbang', data.value);
-      if (data.sarangbang === 'load') return tell('kept', localStorage.getItem('sarangbang') || '{}');
-    } catch {
-      return;
-    }
+    if (keeper[data.sarangbang]) return keeper[data.sarangbang](data.key, data.value);
     emit(data.sarangbang, data.value);
   };
   addEventListener('message', hear);
@@ -90,6 +107,7 @@
       clearTimeout(patience);
       removeEventListener('message', hear);
       removeEventListener('DOMContentLoaded', place);
+      removeEventListener('storage', renewed);
       box.remove();
       delete window.Sarangbang;
     },

@@ -15,6 +15,7 @@ use crate::state::connection::provide_connection;
 use crate::state::look::{provide_lang, restorer};
 use crate::state::my_rooms::provide_my_rooms;
 use crate::state::session::provide_session;
+use crate::ui::toast::Toast;
 
 /// Every route, in the language of the page.
 #[component]
@@ -41,6 +42,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/settings") view=SettingsPage/>
                     <Route path=path!("/invite") view=InvitePage/>
                 </FlatRoutes>
+                <Toast/>
             </div>
         </Router>
     }

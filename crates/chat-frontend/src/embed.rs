@@ -20,6 +20,7 @@ use crate::ui::icons::IconName;
 use crate::ui::notice::in_words;
 use crate::ui::room_view::RoomView;
 use crate::ui::skeleton::SkeletonRows;
+use crate::ui::toast::Toast;
 
 /// The room of the page that the address names.
 #[component]
@@ -39,8 +40,8 @@ pub fn Embed() -> impl IntoView {
         });
     };
     Effect::new(move |_| {
-        host::listen("theme", |theme| {
-            let theme = Theme::from_name(&theme);
+        host::listen("theme", |_, theme| {
+            let theme = Theme::from_name(&theme.unwrap_or_default());
             document::set_attribute("data-theme", (theme != Theme::Auto).then(|| theme.name()));
         });
         storage::when_ready(move || {
@@ -58,6 +59,7 @@ pub fn Embed() -> impl IntoView {
                     Some(Err(error)) => view! { <Failed error open/> }.into_any(),
                 }}
             </div>
+            <Toast/>
         </div>
     }
 }

@@ -61,6 +61,9 @@ test_ids! {
     LEAVE = "leave";
     NEW_DIRECT = "new-direct";
     SOUGHT = "sought";
+    TOAST = "toast";
+    SHOW_NEWER = "show-newer";
+    RETRY_NOW = "retry-now";
 }
 
 #[cfg(test)]

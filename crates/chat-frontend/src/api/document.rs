@@ -78,6 +78,12 @@ pub fn copy_selection() -> bool {
     page.is_ok_and(|page| page.exec_command("copy").unwrap_or(false))
 }
 
+/// Loads the page anew.
+pub fn reload() {
+    // Only a page that is going away refuses.
+    let _ = window().location().reload();
+}
+
 /// The path of the page's address.
 pub fn path() -> String {
     window().location().pathname().unwrap_or_default()

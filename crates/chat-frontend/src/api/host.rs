@@ -1,5 +1,5 @@
-//! The page around the embed, spoken to through `embed.js`: each message has a name in `sarangbang`
-//! and a `value`. Only the frame's own parent is heard, and only the origin that the loader named is
+//! The page around the embed, spoken to through `embed.js`: each message has a name in `sarangbang`,
+//! a `value`, and where it is about something that is kept, its `key`. Only the frame's own parent is heard, and only the origin that the loader named is
 //! told; a page that may not frame the embed never gets this far.
 
 use js_sys::{Object, Reflect};
@@ -11,6 +11,7 @@ use web_sys::MessageEvent;
 
 const NAME: &str = "sarangbang";
 const VALUE: &str = "value";
+const KEY: &str = "key";
 
 /// Whether the embed was put into its page by the loader, so that there is somebody to talk to.
 pub fn is_named() -> bool {
@@ -19,29 +20,33 @@ pub fn is_named() -> bool {
 
 /// Tells the host something. A bare frame, without the loader, has nobody to tell.
 pub fn tell(name: &str, value: &JsValue) {
+    tell_about(name, &JsValue::UNDEFINED, value);
+}
+
+/// Tells the host something about what it keeps under `key`.
+pub fn tell_about(name: &str, key: &JsValue, value: &JsValue) {
     let (Some(origin), Ok(Some(parent))) = (named_origin(), window().parent()) else {
         return;
     };
     let message = Object::new();
-    // Setting a plain property of a fresh object cannot fail.
-    let _ = Reflect::set(&message, &NAME.into(), &name.into());
-    let _ = Reflect::set(&message, &VALUE.into(), value);
+    for (part, value) in [(NAME, &name.into()), (KEY, key), (VALUE, value)] {
+        // Setting a plain property of a fresh object cannot fail.
+        let _ = Reflect::set(&message, &part.into(), value);
+    }
     // An origin that is none was made up by the page that framed this; it is told nothing.
     let _ = parent.post_message(&message, &origin);
 }
 
-/// Calls `react` with the value of each message of this name from the host, for as long as the page
-/// lives.
-pub fn listen(name: &'static str, react: impl Fn(String) + 'static) {
+/// Calls `react` with key and value of each message of this name from the host, for as long as the
+/// page lives.
+pub fn listen(name: &'static str, react: impl Fn(Option<String>, Option<String>) + 'static) {
     let hear = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         if !is_from_parent(&event) {
             return;
         }
         let part = |key: &str| Reflect::get(&event.data(), &key.into()).ok()?.as_string();
-        if part(NAME).as_deref() == Some(name)
-            && let Some(value) = part(VALUE)
-        {
-            react(value);
+        if part(NAME).as_deref() == Some(name) {
+            react(part(KEY), part(VALUE));
         }
     });
     // Only an exhausted engine refuses a listener; then the embed keeps its look.

@@ -4,10 +4,16 @@ use chat_types::endpoint::{Endpoint, Method};
 use chat_types::problem::{ErrorCode, Problem};
 use chat_types::text::TextReason;
 use gloo_net::http::RequestBuilder;
+use gloo_timers::callback::Timeout;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use web_sys::AbortController;
 
 use super::document;
+
+/// A request whose whole answer has not come within so many milliseconds has failed: whoever waits for
+/// it, such as a reconnect for its token, goes on.
+pub const REQUEST_MS: u32 = 15_000;
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,9 +83,14 @@ impl Request {
     /// Sends it and returns the body of a successful answer.
     ///
     /// # Errors
-    /// What the server says, or [`ApiError::UNREACHABLE`].
+    /// What the server says, or [`ApiError::UNREACHABLE`], also after [`REQUEST_MS`].
     pub async fn send(&self, token: Option<&str>) -> Result<String, ApiError> {
-        let mut request = RequestBuilder::new(&self.url).method(method(self.method));
+        let limit = AbortController::new().map_err(|_| ApiError::UNREACHABLE)?;
+        let signal = limit.signal();
+        let _limit = Timeout::new(REQUEST_MS, move || limit.abort());
+        let mut request = RequestBuilder::new(&self.url)
+            .method(method(self.method))
+            .abort_signal(Some(&signal));
         if let Some(token) = token {
             request = request.header("authorization", &format!("Bearer {token}"));
         }

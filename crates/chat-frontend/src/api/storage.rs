@@ -1,20 +1,27 @@
-//! What survives a reload. In a third-party frame the mere look at the browser's storage may throw;
-//! then values live in memory, and those of the device also with the page around the frame, whose
-//! storage is its own.
+//! What survives a reload. In a third-party frame the mere look at the browser's storage may throw,
+//! and a full one refuses what is new; then values live in memory.
+//!
+//! The page around such a frame can keep values for it, in its own storage, where its scripts can read
+//! them. So it is lent only what belongs to a guest ([`lend`]): a guest's name is good for the rooms of
+//! that site and nothing else. An account's session never leaves the frame.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use gloo_timers::future::TimeoutFuture;
+use js_sys::{Function, Promise};
 use leptos::prelude::window;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
 use web_sys::Storage;
 
 use super::host;
 
-/// How long the page around the frame may take to say what it keeps; a bare frame has nobody to ask.
-const HOST_PATIENCE_MS: u32 = 1_000;
+/// How many milliseconds the page around the frame may take to say what it keeps; a bare frame has
+/// nobody to ask.
+const HOST_PATIENCE_MS: i32 = 1_000;
+/// The login. Other tabs renew it, so what the page around the frame keeps is newer than what is here.
+pub const SESSION: &str = "session";
 
 /// How far a value reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,91 +32,144 @@ pub enum Reach {
     Tab,
 }
 
+impl Reach {
+    /// What the page around the frame tells them apart by.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Tab => "tab",
+        }
+    }
+}
+
 thread_local! {
+    /// What the browser does not store.
     static MEMORY: RefCell<HashMap<(Reach, String), String>> = RefCell::default();
+    /// Whether the page around the frame may keep it.
+    static LENDS: Cell<bool> = const { Cell::new(false) };
+    /// Who waits for the page around the frame to say what it keeps.
+    static WAITING: RefCell<Vec<Function>> = RefCell::default();
 }
 
 /// Calls `go_on` once stored values can be read: at once, or where this frame may not store, when the
 /// page around it has said what it keeps.
 pub fn when_ready(go_on: impl FnOnce() + 'static) {
-    if area(Reach::Device).is_some() || !host::is_named() {
+    if !is_away() {
         return go_on();
     }
-    let go_on = Cell::new(Some(go_on));
-    let go_on = Rc::new(move || {
-        if let Some(go_on) = go_on.take() {
-            go_on();
+    host::listen("kept", |key, value| {
+        if let Some((reach, key)) = key.as_deref().and_then(read_name) {
+            remember(reach, key, value);
         }
     });
-    let answered = Rc::clone(&go_on);
-    host::listen("kept", move |kept| {
-        remember(&kept);
-        answered();
+    host::listen("loaded", |_, _| {
+        for go_on in WAITING.take() {
+            // A promise's own function does not throw.
+            let _ = go_on.call0(&JsValue::UNDEFINED);
+        }
     });
-    host::tell("load", &wasm_bindgen::JsValue::UNDEFINED);
     spawn_local(async move {
-        TimeoutFuture::new(HOST_PATIENCE_MS).await;
+        load().await;
         go_on();
     });
 }
 
-/// Reads a value.
-pub fn get(reach: Reach, key: &str) -> Option<String> {
-    match area(reach) {
-        Some(storage) => storage.get_item(&name(key)).ok().flatten(),
-        None => MEMORY.with_borrow(|memory| memory.get(&(reach, key.to_owned())).cloned()),
+/// Takes over what the page around the frame keeps now; where this frame stores by itself, nothing.
+pub async fn load() {
+    if !is_away() {
+        return;
     }
+    let answered = Promise::new(&mut |answered, _| {
+        // Without timers there is no patience, and the answer comes all the same.
+        let _ = window()
+            .set_timeout_with_callback_and_timeout_and_arguments_0(&answered, HOST_PATIENCE_MS);
+        WAITING.with_borrow_mut(|waiting| waiting.push(answered));
+    });
+    host::tell("load", &JsValue::UNDEFINED);
+    // It is never rejected.
+    let _ = JsFuture::from(answered).await;
 }
 
-/// Keeps a value. A full storage keeps it in memory.
+/// Lets the page around the frame keep what this frame may not store, or takes all of that back.
+pub fn lend(may: bool) {
+    if !LENDS.replace(may) || may || !is_away() {
+        return;
+    }
+    MEMORY.with_borrow(|memory| {
+        for (reach, key) in memory.keys() {
+            host::tell_about("drop", &full_name(*reach, key), &JsValue::UNDEFINED);
+        }
+    });
+}
+
+/// Reads a value. What is in memory is newer than what is stored.
+pub fn get(reach: Reach, key: &str) -> Option<String> {
+    MEMORY
+        .with_borrow(|memory| memory.get(&(reach, key.to_owned())).cloned())
+        .or_else(|| area(reach)?.get_item(&name(key)).ok().flatten())
+}
+
+/// Keeps a value. A full storage keeps it in memory, and nothing that is older.
 pub fn set(reach: Reach, key: &str, value: &str) {
-    let stored = area(reach).is_some_and(|storage| storage.set_item(&name(key), value).is_ok());
-    if !stored {
-        MEMORY.with_borrow_mut(|memory| {
-            memory.insert((reach, key.to_owned()), value.to_owned());
-        });
-        keep_with_host(reach);
+    let stored = area(reach).is_some_and(|storage| {
+        let store = || storage.set_item(&name(key), value).is_ok();
+        // Without the value before it there may be room; and a stale one is worse than none.
+        store() || (storage.remove_item(&name(key)).is_ok() && store())
+    });
+    MEMORY.with_borrow_mut(|memory| {
+        let place = (reach, key.to_owned());
+        if stored {
+            memory.remove(&place);
+        } else {
+            memory.insert(place, value.to_owned());
+        }
+    });
+    if LENDS.get() && is_away() {
+        host::tell_about("keep", &full_name(reach, key), &value.into());
     }
 }
 
 /// Forgets a value.
 pub fn remove(reach: Reach, key: &str) {
     MEMORY.with_borrow_mut(|memory| memory.remove(&(reach, key.to_owned())));
-    keep_with_host(reach);
     if let Some(storage) = area(reach) {
         // A storage that refuses to forget has nothing either: it is the same refusal as on reading.
         let _ = storage.remove_item(&name(key));
+    } else if is_away() {
+        host::tell_about("drop", &full_name(reach, key), &JsValue::UNDEFINED);
     }
 }
 
-/// Gives the page around the frame what the browser does not let this frame keep.
-fn keep_with_host(reach: Reach) {
-    if reach != Reach::Device || area(reach).is_some() {
-        return;
-    }
-    let text = MEMORY.with_borrow(|memory| {
-        let kept: HashMap<&str, &str> = memory
-            .iter()
-            .filter(|((reach, _), _)| *reach == Reach::Device)
-            .map(|((_, key), value)| (key.as_str(), value.as_str()))
-            .collect();
-        serde_json::to_string(&kept)
-    });
-    if let Ok(text) = text {
-        host::tell("keep", &text.into());
-    }
-}
-
-/// Takes over what the page around the frame kept; what was set meanwhile is newer and stays.
-fn remember(kept: &str) {
-    let Ok(kept) = serde_json::from_str::<HashMap<String, String>>(kept) else {
-        return;
-    };
+/// Takes over a value that the page around the frame keeps. Of what this tab writes itself, such as
+/// drafts, its own is the newest.
+fn remember(reach: Reach, key: &str, value: Option<String>) {
     MEMORY.with_borrow_mut(|memory| {
-        for (key, value) in kept {
-            memory.entry((Reach::Device, key)).or_insert(value);
+        let place = (reach, key.to_owned());
+        match value {
+            Some(value) if key == SESSION => drop(memory.insert(place, value)),
+            Some(value) => drop(memory.entry(place).or_insert(value)),
+            None if key == SESSION => drop(memory.remove(&place)),
+            None => {}
         }
     });
+}
+
+/// Whether this frame may not store and the page around it was put there by the loader.
+fn is_away() -> bool {
+    area(Reach::Device).is_none() && host::is_named()
+}
+
+/// The name of a value for the page around the frame.
+fn full_name(reach: Reach, key: &str) -> JsValue {
+    format!("{}.{key}", reach.name()).into()
+}
+
+fn read_name(name: &str) -> Option<(Reach, &str)> {
+    let (reach, key) = name.split_once('.')?;
+    [Reach::Device, Reach::Tab]
+        .into_iter()
+        .find(|known| known.name() == reach)
+        .map(|reach| (reach, key))
 }
 
 fn area(reach: Reach) -> Option<Storage> {
@@ -122,4 +182,36 @@ fn area(reach: Reach) -> Option<Storage> {
 
 fn name(key: &str) -> String {
     format!("sarangbang.{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(reach: Reach, key: &str) -> Option<String> {
+        MEMORY.with_borrow(|memory| memory.get(&(reach, key.to_owned())).cloned())
+    }
+
+    #[test]
+    fn the_login_follows_other_tabs_and_what_is_typed_here_stays() {
+        remember(Reach::Device, SESSION, Some("first".to_owned()));
+        remember(Reach::Device, SESSION, Some("renewed".to_owned()));
+        assert_eq!(held(Reach::Device, SESSION).as_deref(), Some("renewed"));
+        remember(Reach::Device, "draft.1", Some("here".to_owned()));
+        remember(Reach::Device, "draft.1", Some("elsewhere".to_owned()));
+        assert_eq!(held(Reach::Device, "draft.1").as_deref(), Some("here"));
+        remember(Reach::Device, SESSION, None);
+        assert_eq!(held(Reach::Device, SESSION), None);
+    }
+
+    #[test]
+    fn a_name_says_how_far_its_value_reaches() {
+        assert_eq!(
+            read_name("device.draft.1"),
+            Some((Reach::Device, "draft.1"))
+        );
+        assert_eq!(read_name("tab.outbox"), Some((Reach::Tab, "outbox")));
+        assert_eq!(read_name("session"), None);
+        assert_eq!(read_name("other.session"), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! The device's clock, and instants in words: in the reader's zone and language, by the browser.
 
+use std::time::Duration;
+
 use chat_types::time::Timestamp;
 use js_sys::{Array, Date, Intl, Object, Reflect};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -21,6 +23,34 @@ pub fn day(at: Timestamp) -> i32 {
     let date = date(at);
     let part = |value: u32| i32::try_from(value).unwrap_or_default();
     part(date.get_full_year()) * 10_000 + part(date.get_month()) * 100 + part(date.get_date())
+}
+
+/// The calendar day before that of an instant, whatever its length.
+pub fn day_before(at: Timestamp) -> i32 {
+    day(instant(&midnight(at, -1)))
+}
+
+/// How long it is from an instant to the next midnight in the reader's zone.
+pub fn to_midnight(at: Timestamp) -> Duration {
+    Duration::from_millis(instant(&midnight(at, 1)).since_ms(at))
+}
+
+/// The beginning of the day of an instant, or of one so many days later.
+fn midnight(at: Timestamp, days: i32) -> Date {
+    let date = date(at);
+    let day = i32::try_from(date.get_date()).unwrap_or_default() + days;
+    let month = i32::try_from(date.get_month()).unwrap_or_default();
+    // Days beyond a month's ends are days of its neighbours.
+    Date::new_with_year_month_day(date.get_full_year(), month, day)
+}
+
+fn instant(date: &Date) -> Timestamp {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole milliseconds since 1970"
+    )]
+    Timestamp(date.get_time() as u64)
 }
 
 /// The time of day, such as `9:41 PM`.

@@ -237,6 +237,17 @@ texts! {
     MessagePlaceholder { "메시지 보내기" "Message" }
     Send { "보내기" "Send" }
     Sending { "보내는 중" "Sending" }
+    Saving { "저장하는 중" "Saving" }
+    NotEdited { "수정하지 못했어요" "Not edited" }
+    NotDeleted { "삭제하지 못했어요" "Not deleted" }
+    NotReacted { "반응을 남기지 못했어요" "Reaction not saved" }
+    OutboxFull {
+        "보내지 못한 메시지가 너무 많아요. 먼저 쓴 것이 보내진 뒤에 다시 보내 주세요."
+        "Too many messages are waiting. Send this one when those before it are through."
+    }
+    Dismiss { "알림 닫기" "Dismiss" }
+    LoadingNewer { "다음 메시지를 불러오는 중이에요" "Loading newer messages" }
+    ShowNewer { "다음 메시지 보기" "Show newer messages" }
     NotSent { "못 보냈어요" "Not sent" }
     Retry { "다시 보내기" "Retry" }
     Discard { "보내기 취소" "Discard" }

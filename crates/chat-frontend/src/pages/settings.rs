@@ -353,8 +353,10 @@ fn SignOutButtons(account: Memo<bool>) -> impl IntoView {
         let navigate = navigate.clone();
         spawn_local(async move {
             let ended = match ending {
-                // It takes effect on this device even where the server cannot be reached.
-                Ending::Here => session.sign_out().await.or(Ok(())),
+                Ending::Here => {
+                    session.sign_out();
+                    Ok(())
+                }
                 Ending::Everywhere => {
                     let ended = session
                         .call::<SignOutEverywhere>(&[], &Nothing {}, &Nothing {})

@@ -1,5 +1,6 @@
 //! What the reader is writing, and to what end.
 
+use chat_types::event::ReplyPreview;
 use chat_types::id::{MessageId, Number, RoomId};
 use chat_types::limits::MESSAGE_CHARS;
 use leptos::prelude::*;
@@ -45,7 +46,8 @@ pub struct Compose {
     pub text: RwSignal<String>,
     /// A text to put into the field, from elsewhere than the keyboard; and whether to focus it.
     pub put: RwSignal<Option<(String, bool)>>,
-    draft: StoredValue<String>,
+    /// What was being written when an edit began.
+    aside: StoredValue<Option<(Mode, String)>>,
 }
 
 impl Compose {
@@ -56,69 +58,104 @@ impl Compose {
             mode: RwSignal::new(Mode::New),
             text: RwSignal::new(String::new()),
             put: RwSignal::new(None),
-            draft: StoredValue::new(String::new()),
+            aside: StoredValue::new(None),
         }
     }
 
-    /// Answers a message.
+    /// Answers a message with what is being written; an edit that was begun is left.
     pub fn reply(self, row: &RowData) {
         let (Some(id), Some(number), Some(author)) =
             (row.message_id, row.number, row.author.as_ref())
         else {
             return;
         };
-        let text = row.text().unwrap_or_default().to_owned();
-        self.leave_edit();
-        self.mode.set(Mode::Reply {
+        let text = if self.is_editing() {
+            self.take_aside().1
+        } else {
+            self.text.get_untracked()
+        };
+        let mode = Mode::Reply {
             id,
             number,
             author: author.name.clone(),
-            text,
-        });
-        self.put.set(Some((self.text.get_untracked(), true)));
+            text: row.text().unwrap_or_default().to_owned(),
+        };
+        self.write(mode, text, true);
     }
 
     /// Edits an own message. What was being written waits until the edit ends.
     pub fn edit(self, row: &RowData) {
-        let (Some(id), Some(text)) = (row.message_id, row.text()) else {
-            return;
-        };
-        if !matches!(self.mode.get_untracked(), Mode::Edit { .. }) {
-            self.draft.set_value(self.text.get_untracked());
+        if let (Some(id), Some(text)) = (row.message_id, row.text()) {
+            self.edit_with(id, text.to_owned(), text.to_owned());
         }
-        self.mode.set(Mode::Edit {
-            id,
-            text: text.to_owned(),
+    }
+
+    /// Edits a message that says `before`, beginning with `text`.
+    pub fn edit_with(self, id: MessageId, before: String, text: String) {
+        if !self.is_editing() {
+            let aside = (self.mode.get_untracked(), self.text.get_untracked());
+            self.aside.set_value(Some(aside));
+        }
+        self.write(Mode::Edit { id, text: before }, text, true);
+    }
+
+    /// Whether an edit is begun.
+    pub fn is_editing(self) -> bool {
+        self.mode
+            .with_untracked(|mode| matches!(mode, Mode::Edit { .. }))
+    }
+
+    /// Whether nothing is being written, so that a text may come back into the field.
+    pub fn is_free(self) -> bool {
+        self.mode.with_untracked(|mode| *mode == Mode::New)
+            && self.text.with_untracked(|text| text.trim().is_empty())
+    }
+
+    /// Puts a text back that was not sent, to be mended.
+    pub fn take_back(self, body: String, reply_to: Option<&ReplyPreview>) {
+        let mode = reply_to.map_or(Mode::New, |answered| Mode::Reply {
+            id: answered.id,
+            number: answered.number,
+            author: answered.author.clone(),
+            text: answered.excerpt.clone(),
         });
-        self.put.set(Some((text.to_owned(), true)));
+        self.write(mode, body, false);
     }
 
     /// Ends an answer or an edit without sending. Tells whether there was one.
     pub fn cancel(self) -> bool {
-        let mode = self.mode.get_untracked();
-        self.leave_edit();
+        if self.is_editing() {
+            let (mode, text) = self.take_aside();
+            self.write(mode, text, true);
+            return true;
+        }
+        let answers = self.mode.with_untracked(|mode| *mode != Mode::New);
         self.mode.set(Mode::New);
-        mode != Mode::New
+        answers
     }
 
     /// After sending: an empty field, or what was being written before an edit.
     pub fn sent(self) {
-        let edited = matches!(self.mode.get_untracked(), Mode::Edit { .. });
-        let text = if edited {
-            self.draft.get_value()
+        let (mode, text) = if self.is_editing() {
+            self.take_aside()
         } else {
-            String::new()
+            (Mode::New, String::new())
         };
-        self.draft.set_value(String::new());
-        self.mode.set(Mode::New);
-        self.put.set(Some((text, false)));
+        self.write(mode, text, false);
     }
 
-    fn leave_edit(self) {
-        if matches!(self.mode.get_untracked(), Mode::Edit { .. }) {
-            self.put.set(Some((self.draft.get_value(), true)));
-            self.draft.set_value(String::new());
-        }
+    fn take_aside(self) -> (Mode, String) {
+        let aside = self.aside.get_value();
+        self.aside.set_value(None);
+        aside.unwrap_or((Mode::New, String::new()))
+    }
+
+    /// The text is kept at once, whenever the field gets it.
+    fn write(self, mode: Mode, text: String, focus: bool) {
+        self.mode.set(mode);
+        self.text.set(text.clone());
+        self.keep_draft();
+        self.put.set(Some((text, focus)));
     }
 
     /// Keeps the text for the next visit, unless it is an edit.
@@ -128,28 +165,37 @@ impl Compose {
         else {
             return;
         };
-        if matches!(mode, Mode::Edit { .. }) {
-            return;
-        }
-        if text.trim().is_empty() {
-            storage::remove(Reach::Device, &self.draft_key());
-        } else {
-            storage::set(Reach::Device, &self.draft_key(), &text);
+        if !matches!(mode, Mode::Edit { .. }) {
+            set_draft(self.room, &text);
         }
     }
 
     /// What is being written, here or on the last visit.
     pub fn unsent(self) -> String {
         let text = self.text.get_untracked();
-        if text.is_empty() && self.mode.get_untracked() == Mode::New {
-            return storage::get(Reach::Device, &self.draft_key()).unwrap_or_default();
+        if text.is_empty() && !self.is_editing() {
+            return draft(self.room).unwrap_or_default();
         }
         text
     }
+}
 
-    fn draft_key(self) -> String {
-        format!("draft.{}", self.room)
+/// What is being written in a room and not sent.
+pub fn draft(room: RoomId) -> Option<String> {
+    storage::get(Reach::Device, &draft_key(room))
+}
+
+/// Keeps what is being written in a room; blank text is forgotten.
+pub fn set_draft(room: RoomId, text: &str) {
+    if text.trim().is_empty() {
+        storage::remove(Reach::Device, &draft_key(room));
+    } else {
+        storage::set(Reach::Device, &draft_key(room), text);
     }
+}
+
+fn draft_key(room: RoomId) -> String {
+    format!("draft.{room}")
 }
 
 /// How full the message is.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use chat_client::{
-    Config, ConnectionState, Failure, Input, Notice, RoomChange, RoomView, Session as Who,
+    Client, Config, ConnectionState, Failure, Input, Notice, RoomChange, RoomView, Session as Who,
     StopReason,
 };
 use chat_types::event::User;
@@ -26,10 +26,11 @@ type RoomListener = Rc<dyn Fn(&[RoomChange])>;
 #[derive(Clone, Copy)]
 pub struct Connection {
     driver: StoredValue<Option<SendWrapper<Rc<Driver>>>>,
-    listener: StoredValue<Option<SendWrapper<(RoomId, RoomListener)>>>,
+    listeners: StoredValue<Vec<SendWrapper<(RoomId, RoomListener)>>>,
     started: RwSignal<bool>,
     state: RwSignal<ConnectionState>,
-    failure: RwSignal<Option<Failure>>,
+    failures: RwSignal<Vec<Failure>>,
+    returned: RwSignal<Vec<Failure>>,
     added: RwSignal<Option<RoomSummary>>,
     notice: RwSignal<Option<String>>,
     upgrade: RwSignal<bool>,
@@ -39,10 +40,11 @@ pub struct Connection {
 pub fn provide_connection() -> Connection {
     let connection = Connection {
         driver: StoredValue::new(None),
-        listener: StoredValue::new(None),
+        listeners: StoredValue::new(Vec::new()),
         started: RwSignal::new(false),
         state: RwSignal::new(ConnectionState::Stopped(StopReason::NotStarted)),
-        failure: RwSignal::new(None),
+        failures: RwSignal::new(Vec::new()),
+        returned: RwSignal::new(Vec::new()),
         added: RwSignal::new(None),
         notice: RwSignal::new(None),
         upgrade: RwSignal::new(false),
@@ -101,9 +103,20 @@ impl Connection {
         self.state.into()
     }
 
-    /// The command that failed last.
-    pub fn failure(self) -> RwSignal<Option<Failure>> {
-        self.failure
+    /// The commands that failed and that nobody was told of yet, oldest first.
+    pub fn failures(self) -> RwSignal<Vec<Failure>> {
+        self.failures
+    }
+
+    /// Those of them whose text its author does not have back yet, oldest first.
+    pub fn returned(self) -> RwSignal<Vec<Failure>> {
+        self.returned
+    }
+
+    /// Whether so many messages wait already that no other is taken.
+    pub fn outbox_is_full(self) -> bool {
+        let driver = self.driver.get_value();
+        driver.is_some_and(|driver| driver.with(Client::outbox_is_full))
     }
 
     /// The room that was added last.
@@ -144,15 +157,16 @@ impl Connection {
 
     /// Tells `listener` about changes of a room, in place of the one before.
     pub fn listen(self, room: RoomId, listener: impl Fn(&[RoomChange]) + 'static) {
-        self.listener
-            .set_value(Some(SendWrapper::new((room, Rc::new(listener)))));
+        let listener: RoomListener = Rc::new(listener);
+        self.unlisten(room);
+        self.listeners
+            .update_value(|listeners| listeners.push(SendWrapper::new((room, listener))));
     }
 
     /// Tells nobody about changes of this room any more.
     pub fn unlisten(self, room: RoomId) {
-        self.listener.update_value(|listener| {
-            listener.take_if(|listener| listener.0 == room);
-        });
+        self.listeners
+            .update_value(|listeners| listeners.retain(|listener| listener.0 != room));
     }
 
     fn show(self, session: Session, notices: Vec<Notice>) {
@@ -166,24 +180,34 @@ impl Connection {
                 }
                 Notice::SessionEnded => session.forget(),
                 Notice::RoomAdded(summary) => drop(self.added.try_set(Some(*summary))),
-                Notice::CommandFailed(failure) => drop(self.failure.try_set(Some(failure))),
+                Notice::CommandFailed(failure) => self.failed(failure),
                 Notice::ServerNotice(text) => drop(self.notice.try_set(Some(text))),
                 Notice::UpgradeNeeded => drop(self.upgrade.try_set(true)),
                 Notice::Identity(_) => {}
             }
         }
-        let Some(Some(listener)) = self.listener.try_get_value() else {
+        let Some(listeners) = self.listeners.try_get_value() else {
             return;
         };
-        let (room, listener) = &*listener;
-        let own: Vec<RoomChange> = changes
-            .into_iter()
-            .filter(|(changed, _)| changed == room)
-            .map(|(_, change)| change)
-            .collect();
-        if !own.is_empty() {
-            listener(&own);
+        for listener in listeners {
+            let (room, listener) = &*listener;
+            let own: Vec<RoomChange> = changes
+                .iter()
+                .filter(|(changed, _)| changed == room)
+                .map(|(_, change)| change.clone())
+                .collect();
+            if !own.is_empty() {
+                listener(&own);
+            }
         }
+    }
+
+    fn failed(self, failure: Failure) {
+        if failure.body.is_some() {
+            self.returned
+                .try_update(|returned| returned.push(failure.clone()));
+        }
+        self.failures.try_update(|failures| failures.push(failure));
     }
 }
 

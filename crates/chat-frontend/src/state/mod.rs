@@ -7,6 +7,7 @@ pub mod load;
 pub mod look;
 pub mod my_rooms;
 pub mod open_room;
+pub mod place;
 pub mod room;
 pub mod rows;
 pub mod session;

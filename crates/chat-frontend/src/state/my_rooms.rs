@@ -51,18 +51,16 @@ impl MyRooms {
             cursor: None,
             limit: Some(chat_types::limits::ROOMS_PAGE),
         };
-        let page = self
-            .session
-            .call::<ListRooms>(&[], &query, &Empty {})
-            .await
-            .map(|page| page.rooms);
-        let known = self
-            .list
-            .try_with_untracked(|list| list.ready().is_some())
-            .unwrap_or_default();
-        if page.is_ok() || !known {
-            self.list.try_set(page.into());
-        }
+        let page = self.session.call::<ListRooms>(&[], &query, &Empty {}).await;
+        // Gone with its page: nobody looks at the list any more.
+        let _ = self.list.try_update(|list| match (page, list) {
+            (Ok(page), list) => {
+                let known = list.ready().map_or(&[][..], Vec::as_slice);
+                *list = Load::Ready(newest(page.rooms, known));
+            }
+            (Err(_), Load::Ready(_)) => {}
+            (Err(error), list) => *list = Load::Failed(error),
+        });
     }
 
     /// Makes a room and puts it into the list.
@@ -115,12 +113,33 @@ impl MyRooms {
     }
 }
 
+/// How many messages the caller has not read, over all rooms.
+pub fn all_unread(rooms: &[RoomSummary]) -> u64 {
+    rooms.iter().map(unread).sum()
+}
+
 /// How many messages the caller has not read.
 pub fn unread(summary: &RoomSummary) -> u64 {
     if summary.role.is_none() {
         return 0;
     }
     summary.last_number.0.saturating_sub(summary.read.0)
+}
+
+/// A list that was fetched, with what happened here since it was asked for.
+fn newest(mut fetched: Vec<RoomSummary>, known: &[RoomSummary]) -> Vec<RoomSummary> {
+    for summary in &mut fetched {
+        let before = known
+            .iter()
+            .find(|known| known.room.id == summary.room.id && known.epoch == summary.epoch);
+        if let Some(before) = before {
+            summary.read = summary.read.max(before.read);
+            summary.last_number = summary.last_number.max(before.last_number);
+            summary.last_at = summary.last_at.max(before.last_at);
+        }
+    }
+    sort(&mut fetched);
+    fetched
 }
 
 fn put(rooms: &mut Vec<RoomSummary>, summary: RoomSummary) {
@@ -223,6 +242,25 @@ pub(crate) mod tests {
         read(&mut rooms, id(1), Number(8));
         read(&mut rooms, id(1), Number(2));
         assert_eq!(rooms[0].read, Number(8));
+    }
+
+    #[test]
+    fn a_list_that_was_asked_for_earlier_takes_nothing_back() {
+        let known = [summary(1, 9, 9), summary(2, 4, 1)];
+        let fetched = vec![summary(2, 6, 2), summary(1, 8, 5)];
+        let rooms = newest(fetched, &known);
+        assert_eq!(unread(&rooms[0]), 0, "it was read meanwhile");
+        assert_eq!(rooms[0].last_number, Number(9));
+        assert_eq!(unread(&rooms[1]), 4);
+        assert_eq!(all_unread(&rooms), 4);
+    }
+
+    #[test]
+    fn a_restored_room_counts_from_its_new_history() {
+        let known = [summary(1, 9, 9)];
+        let mut restored = summary(1, 3, 2);
+        restored.epoch = Epoch("f".to_owned());
+        assert_eq!(newest(vec![restored.clone()], &known), [restored]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chat_client::{
     HistoryState, Input, Place, Presence, RoomChange, RoomStatus, RoomView, RowKey, RowState, Span,
 };
-use chat_types::event::User;
+use chat_types::event::{Content, ReplyPreview, User};
 use chat_types::id::{ClientId, MessageId, Number, RoomId};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{History, MembersSummary, Role, Room};
@@ -15,6 +15,7 @@ use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::connection::Connection;
+use super::place::{Goal, Held, Place as Where, Step};
 use super::rows::{Line, LineKey, RowData, lay_out};
 use super::window::{self, Window};
 use crate::api::{events, time};
@@ -49,11 +50,15 @@ impl ShownLine {
     }
 }
 
-/// A text that the server refused and that the author gets back.
+/// A text that the server refused. It waits as a failed row until its author has it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// Its row.
+    pub key: RowKey,
     /// The text.
     pub body: String,
+    /// What it answers.
+    pub reply_to: Option<ReplyPreview>,
     /// Why, in general.
     pub code: ErrorCode,
     /// Why, in particular.
@@ -74,7 +79,8 @@ pub struct Arrival {
 pub struct RoomModel {
     id: RoomId,
     connection: Connection,
-    window: StoredValue<Window>,
+    place: StoredValue<Where>,
+    loading: StoredValue<Span>,
     rows: StoredValue<HashMap<RowKey, ArcRwSignal<RowData>>>,
     /// The lines in the order of the screen.
     pub lines: RwSignal<Vec<ShownLine>>,
@@ -106,12 +112,13 @@ pub struct RoomModel {
     pub unread_after: RwSignal<Option<Number>>,
     /// New messages of others, for the announcer.
     pub arrivals: RwSignal<Vec<Arrival>>,
-    /// A text that came back.
-    pub refusal: RwSignal<Option<Refusal>>,
+    /// Texts that were refused, oldest first.
+    pub refusals: RwSignal<Vec<Refusal>>,
+    /// The calendar day that it is now.
+    pub today: RwSignal<i32>,
     /// A message to scroll to and show briefly.
     pub target: RwSignal<Option<MessageId>>,
     divider_placed: StoredValue<bool>,
-    wanted: StoredValue<Option<Number>>,
     start_at_divider: StoredValue<bool>,
 }
 
@@ -121,7 +128,8 @@ impl RoomModel {
         Self {
             id,
             connection,
-            window: StoredValue::new(Window::LATEST),
+            place: StoredValue::new(Where::END),
+            loading: StoredValue::new(Span::Older),
             rows: StoredValue::new(HashMap::new()),
             lines: RwSignal::new(Vec::new()),
             status: RwSignal::new(RoomStatus::Loading),
@@ -138,10 +146,10 @@ impl RoomModel {
             unseen: RwSignal::new(0),
             unread_after: RwSignal::new(None),
             arrivals: RwSignal::new(Vec::new()),
-            refusal: RwSignal::new(None),
+            refusals: RwSignal::new(Vec::new()),
+            today: RwSignal::new(0),
             target: RwSignal::new(None),
             divider_placed: StoredValue::new(false),
-            wanted: StoredValue::new(None),
             start_at_divider: StoredValue::new(false),
         }
     }
@@ -151,8 +159,12 @@ impl RoomModel {
         self.id
     }
 
-    /// Follows the room; `page` is its newest page where it is at hand.
+    /// Follows the room; `page` is its newest page where it is at hand. A room that was left while the
+    /// page came stays left.
     pub fn open(self, page: Option<Box<History>>) {
+        if self.is_gone() {
+            return;
+        }
         self.connection
             .listen(self.id, move |changes| self.apply(changes));
         self.feed(Input::OpenRoom {
@@ -162,14 +174,22 @@ impl RoomModel {
         });
     }
 
+    /// Whether the view of this room was left, and its signals with it.
+    fn is_gone(self) -> bool {
+        self.lines.try_with_untracked(|_| ()).is_none()
+    }
+
     /// Follows it no longer.
     pub fn close(self) {
         self.connection.unlisten(self.id);
         self.feed(Input::CloseRoom { room: self.id });
     }
 
-    /// Sends a message and goes to the end.
-    pub fn send(self, body: String, reply_to: Option<MessageId>) {
+    /// Sends a message and goes to the end. Where too many wait already it does neither and says so.
+    pub fn send(self, body: String, reply_to: Option<MessageId>) -> bool {
+        if self.connection.outbox_is_full() {
+            return false;
+        }
         self.unread_after.set(None);
         self.to_latest();
         let client_id = ClientId::from_uuid(Uuid::now_v7());
@@ -179,6 +199,7 @@ impl RoomModel {
             body,
             reply_to,
         });
+        true
     }
 
     /// Sends a failed message again.
@@ -246,15 +267,17 @@ impl RoomModel {
 
     /// Shows the newest messages.
     pub fn to_latest(self) {
-        self.following.set(true);
-        self.fresh.set(0);
-        self.window.set_value(Window::LATEST);
-        if self.look(has_newer) == Some(true) {
-            self.feed(Input::LoadHistory {
-                room: self.id,
-                span: Span::Latest,
-            });
-        }
+        self.go(Goal::Newest);
+    }
+
+    /// Shows a message and where it stands, loading its surroundings where they are not held.
+    pub fn go_to(self, number: Number) {
+        self.go(Goal::Message(number));
+    }
+
+    fn go(self, goal: Goal) {
+        self.place
+            .update_value(|place| *place = place.heading_for(goal));
         self.refresh();
     }
 
@@ -263,76 +286,57 @@ impl RoomModel {
         if self.following.get_untracked() == following {
             return;
         }
-        self.following.set(following);
-        let window = self.window.get_value();
-        if following {
-            self.fresh.set(0);
-            self.window.set_value(Window::LATEST);
-        } else if let Some(held) = self.look(held).flatten() {
-            self.window.set_value(window.hold(held));
-        }
+        self.place.update_value(|place| {
+            place.following = following;
+            if following {
+                place.window = Window::LATEST;
+            }
+        });
+        self.settle();
     }
 
     /// Shows or loads earlier messages; the reader is near the first row.
     pub fn earlier(self) {
-        let Some((Some(held), more)) = self.look(|room| (held(room), room.more_before())) else {
+        let Some(held) = self.look(held).flatten() else {
             return;
         };
-        let window = self.window.get_value();
-        if self.following.get_untracked() && !window.has_room(held) {
+        let Where {
+            window, following, ..
+        } = self.place.get_value();
+        if following && !window.has_room(held) {
             return;
         }
-        if let Some(window) = window.earlier(held) {
-            self.window.set_value(window);
-            self.refresh();
-        } else if more && self.history.get_untracked() == HistoryState::Idle {
-            self.feed(Input::LoadHistory {
-                room: self.id,
-                span: Span::Older,
-            });
-        }
+        self.show_or_load(window.earlier(held), Span::Older);
     }
 
     /// Shows or loads later messages; the reader is near the last row.
     pub fn later(self) {
-        let Some((Some(held), more)) = self.look(|room| (held(room), room.more_after())) else {
-            return;
-        };
-        if let Some(window) = self.window.get_value().later(held) {
-            self.window.set_value(window);
-            self.refresh();
-        } else if more && self.history.get_untracked() == HistoryState::Idle {
-            self.feed(Input::LoadHistory {
-                room: self.id,
-                span: Span::Newer,
-            });
+        if let Some(held) = self.look(held).flatten() {
+            let window = self.place.get_value().window;
+            self.show_or_load(window.later(held), Span::Newer);
         }
     }
 
-    /// Loads older messages again after it failed.
-    pub fn retry_history(self) {
+    fn show_or_load(self, window: Option<Window>, span: Span) {
+        if let Some(window) = window {
+            self.place.update_value(|place| place.window = window);
+            self.refresh();
+        } else if self.history.get_untracked() == HistoryState::Idle {
+            self.load(span);
+        }
+    }
+
+    fn load(self, span: Span) {
+        self.loading.set_value(span);
         self.feed(Input::LoadHistory {
             room: self.id,
-            span: Span::Older,
+            span,
         });
     }
 
-    /// Shows a message and where it stands, loading its surroundings where they are not held.
-    pub fn go_to(self, number: Number) {
-        self.following.set(false);
-        self.window.set_value(Window::around(number.0));
-        let there = self.look(|room| {
-            held(room).is_some_and(|held| (held.first..=held.last).contains(&number.0))
-        });
-        self.wanted.set_value(Some(number));
-        if there == Some(true) {
-            self.refresh();
-        } else {
-            self.feed(Input::LoadHistory {
-                room: self.id,
-                span: Span::Around(number),
-            });
-        }
+    /// Loads again what could not be loaded.
+    pub fn retry_history(self) {
+        self.load(self.loading.get_value());
     }
 
     /// The reader has seen what is new.
@@ -362,6 +366,15 @@ impl RoomModel {
         .flatten()
     }
 
+    /// What a message says that is held.
+    pub fn text_of(self, id: MessageId) -> Option<String> {
+        self.look(|room| match &room.message(id)?.content {
+            Content::Text { body } => Some(body.clone()),
+            Content::Deleted { .. } | Content::Unknown => None,
+        })
+        .flatten()
+    }
+
     fn feed(self, input: Input) {
         self.connection.feed(input);
     }
@@ -372,7 +385,7 @@ impl RoomModel {
 
     /// Takes in what changed. The room may be gone from the page already: signals are only tried.
     fn apply(self, changes: &[RoomChange]) {
-        if self.lines.try_with_untracked(|_| ()).is_none() {
+        if self.is_gone() {
             return;
         }
         let mut rows = false;
@@ -388,15 +401,12 @@ impl RoomModel {
                     self.arrived(keys);
                     rows = true;
                 }
-                RoomChange::Inserted {
-                    place: Place::Start,
-                    ..
-                } => {
-                    self.extend_to_start();
+                RoomChange::Inserted { place, .. } => {
+                    self.extend(*place);
                     rows = true;
                 }
                 RoomChange::Updated(key) => {
-                    self.take_back(*key);
+                    self.notice_refusal(*key);
                     rows = true;
                 }
                 _ => rows = true,
@@ -462,17 +472,24 @@ impl RoomModel {
         self.arrivals.update(|arrivals| arrivals.extend(others));
     }
 
-    /// Older messages came: show the first of them.
-    fn extend_to_start(self) {
-        if let Some(held) = self.look(held).flatten() {
-            let window = self.window.get_value();
-            self.window
-                .set_value(window.hold(held).earlier(held).unwrap_or(window));
-        }
+    /// A page came that the reader scrolled for: show the part of it that is next to them.
+    fn extend(self, to: Place) {
+        let Some(held) = self.look(held).flatten() else {
+            return;
+        };
+        self.place.update_value(|place| {
+            let window = place.window;
+            let more = match to {
+                Place::Start => window.hold(held).earlier(held),
+                Place::End => window.later(held),
+                Place::Middle | Place::New | Place::Own => None,
+            };
+            place.window = more.unwrap_or(window);
+        });
     }
 
-    /// A text that the server refuses goes back to its author, who can mend it.
-    fn take_back(self, key: RowKey) {
+    /// A text that the server refuses is offered to its author, who can mend it.
+    fn notice_refusal(self, key: RowKey) {
         let refused = self.look(|room| {
             let row = room.row(key)?;
             match row.state() {
@@ -480,7 +497,9 @@ impl RoomModel {
                     code: code @ (ErrorCode::Invalid | ErrorCode::TooLarge),
                     reason,
                 } => Some(Refusal {
+                    key,
                     body: row.body()?.to_owned(),
+                    reply_to: row.reply_to().cloned(),
                     code,
                     reason,
                 }),
@@ -488,21 +507,33 @@ impl RoomModel {
             }
         });
         if let Some(Some(refusal)) = refused {
-            self.refusal.set(Some(refusal));
-            self.discard(key);
+            self.refusals.update(|refusals| refusals.push(refusal));
         }
+    }
+
+    /// Brings the place in line with what is held.
+    fn settle(self) -> Step {
+        let held = self.look(|room| Held {
+            span: held(room),
+            more_after: room.more_after(),
+            history: room.history(),
+            known: room.epoch().is_some(),
+        });
+        let Some(held) = held else {
+            return Step::Stay;
+        };
+        let (place, step) = self.place.get_value().settle(held);
+        self.place.set_value(place);
+        set(self.following, place.following);
+        if place.following {
+            set(self.fresh, 0);
+        }
+        step
     }
 
     /// Reads everything that is shown anew; only what differs is set.
     pub fn refresh(self) {
-        if let Some(Some(held)) = self.look(held) {
-            let window = self.window.get_value();
-            if !self.following.get_untracked() {
-                self.window.set_value(window.hold(held));
-            } else if !window.reaches_end(held) {
-                self.window.set_value(Window::LATEST);
-            }
-        }
+        let step = self.settle();
         let Some(seen) = self.look(|room| self.see(room)) else {
             return;
         };
@@ -516,11 +547,16 @@ impl RoomModel {
         set(self.at_newest, seen.at_newest);
         let unread_after = self.unread_after.get_untracked();
         self.show_lines(lay_out(seen.rows, unread_after, time::day));
-        self.show_target();
+        match step {
+            Step::Stay => {}
+            Step::Show(number) => self.show_target(number),
+            Step::Load(Goal::Message(number)) => self.load(Span::Around(number)),
+            Step::Load(Goal::Newest) => self.load(Span::Latest),
+        }
     }
 
     fn see(self, room: RoomView<'_>) -> Seen {
-        let window = self.window.get_value();
+        let window = self.place.get_value().window;
         let held = held(room);
         let shown = held.map(|held| window.shown(held));
         let at_newest = held.is_none_or(|held| window.reaches_end(held)) && !room.more_after();
@@ -529,7 +565,13 @@ impl RoomModel {
             let accepted = room.accepted(Number(first));
             let inside =
                 accepted.take_while(|row| row.number().is_none_or(|number| number.0 <= last));
-            rows.extend(inside.map(|row| RowData::of(row, role_of(room, row.author()))));
+            rows.extend(inside.map(|row| {
+                let changing = row.message_id().is_some_and(|id| room.is_changing(id));
+                RowData {
+                    changing,
+                    ..RowData::of(row, role_of(room, row.author()))
+                }
+            }));
         }
         if at_newest {
             rows.extend(room.pending().map(|row| RowData::of(row, None)));
@@ -601,19 +643,9 @@ impl RoomModel {
         }
     }
 
-    fn show_target(self) {
-        let Some(number) = self.wanted.get_value() else {
-            return;
-        };
-        let found = self.look(|room| {
-            room.accepted(number)
-                .next()
-                .and_then(|row| row.message_id())
-        });
-        if let Some(Some(id)) = found {
-            self.wanted.set_value(None);
-            self.target.set(Some(id));
-        }
+    fn show_target(self, number: Number) {
+        let found = self.look(|room| room.accepted(number).next()?.message_id());
+        self.target.set(found.flatten());
     }
 }
 
@@ -638,10 +670,6 @@ fn held(room: RoomView<'_>) -> Option<window::Span> {
         .and_then(|row| row.number())
         .map_or(first, |number| number.0);
     Some(window::Span { first, last })
-}
-
-fn has_newer(room: RoomView<'_>) -> bool {
-    room.more_after()
 }
 
 fn role_of(room: RoomView<'_>, author: Option<&User>) -> Option<Role> {

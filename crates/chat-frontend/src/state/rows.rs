@@ -50,6 +50,8 @@ pub struct RowData {
     pub edited: bool,
     /// How far it is.
     pub state: RowState,
+    /// Whether an edit, a deletion or a reaction of it is on its way.
+    pub changing: bool,
     /// Whether it follows a row of the same author closely.
     pub next: bool,
 }
@@ -69,6 +71,7 @@ impl RowData {
             sent_at: row.sent_at(),
             edited: row.edited_at().is_some(),
             state: row.state(),
+            changing: false,
             next: false,
         }
     }
@@ -207,6 +210,7 @@ mod tests {
             sent_at: Timestamp(sent_at),
             edited: false,
             state: RowState::Sent,
+            changing: false,
             next: false,
         }
     }

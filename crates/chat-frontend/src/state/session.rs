@@ -8,20 +8,21 @@ use chat_types::endpoint::{
     Access, CreateSession, Endpoint, JoinAsGuest, OfferName, RefreshSession, RegisterAccount,
     SignOut,
 };
-use chat_types::event::User;
+use chat_types::event::{User, UserKind};
+use chat_types::id::UserId;
 use chat_types::problem::ErrorCode;
 use chat_types::time::Timestamp;
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use send_wrapper::SendWrapper;
 use serde::{Deserialize, Serialize};
 
 use crate::api::http::{self, ApiError};
-use crate::api::storage::{self, Reach};
+use crate::api::storage::{self, Reach, SESSION};
 use crate::api::time;
 
-const STORED: &str = "session";
 /// An access token is not used in its last moments: the request takes time too.
 const MARGIN_MS: u64 = 20_000;
 
@@ -95,7 +96,9 @@ impl Session {
 
     /// Looks for a stored login.
     pub fn restore(self) {
-        self.user.set(stored().map(|stored| stored.user));
+        let user = stored().map(|stored| stored.user);
+        storage::lend(user.as_ref().is_some_and(may_be_lent));
+        self.user.set(user);
         self.restored.set(true);
     }
 
@@ -154,21 +157,23 @@ impl Session {
         Ok(())
     }
 
-    /// Signs out. On this device it takes effect even where the server cannot be reached.
-    ///
-    /// # Errors
-    /// As [`http::call`]; the device has forgotten the session all the same.
-    pub async fn sign_out(self) -> Result<(), ApiError> {
-        let told = self.call::<SignOut>(&[], &Empty {}, &Empty {}).await;
+    /// Signs out: at once on this device, and at the server as soon as that can be reached.
+    pub fn sign_out(self) {
+        let (token, kept) = (self.fresh_token(), stored());
         self.forget();
         self.tell(SessionEvent::SignedOut);
-        told.map(|_| ())
+        spawn_local(async move {
+            // One that does not hear of it keeps the session until it ends by itself.
+            let _ = tell_server(token, kept).await;
+        });
     }
 
     /// Forgets the session on this device, because it ended.
     pub fn forget(self) {
-        storage::remove(Reach::Device, STORED);
+        storage::remove(Reach::Device, SESSION);
+        storage::lend(false);
         self.token.set_value(None);
+        self.flight.set_value(None);
         self.user.set(None);
     }
 
@@ -231,25 +236,37 @@ impl Session {
                 .set_value(Some(SendWrapper::new(flight.clone())));
             flight
         });
-        let result = flight.await;
-        self.flight.set_value(None);
+        let result = flight.clone().await;
+        self.flight.update_value(|under_way| {
+            under_way.take_if(|under_way| under_way.ptr_eq(&flight));
+        });
         result
     }
 
-    /// Reads the token from the storage at the last moment: another tab may have renewed it.
+    /// Reads the token at the last moment, from the storage or from the page around the frame: another
+    /// tab may have renewed it.
     async fn exchange(self) -> Result<Token, ApiError> {
         let ended = ApiError {
             code: ErrorCode::Unauthorized,
             ..ApiError::UNREACHABLE
         };
+        storage::load().await;
+        let before = self.id();
         let Some(Stored { refresh_token, .. }) = stored() else {
             self.forget();
             return Err(ended);
         };
         match http::call::<RefreshSession>(&Refresh { refresh_token }).await {
+            // Signed out, or somebody else, while it was under way.
+            _ if self.id() != before => Err(ApiError::UNREACHABLE),
             Ok(signed_in) => {
                 let token = self.keep(&signed_in);
-                self.tell(SessionEvent::Refreshed(token.clone()));
+                let same = before == Some(signed_in.user.id);
+                self.tell(if same {
+                    SessionEvent::Refreshed(token.clone())
+                } else {
+                    SessionEvent::SignedIn(signed_in.user, token.clone())
+                });
                 Ok(token)
             }
             Err(error) if error.code == ErrorCode::Unauthorized => {
@@ -265,13 +282,19 @@ impl Session {
         self.tell(SessionEvent::SignedIn(signed_in.user, token));
     }
 
+    fn id(self) -> Option<UserId> {
+        self.user
+            .with_untracked(|user| user.as_ref().map(|user| user.id))
+    }
+
     fn keep(self, signed_in: &SignedIn) -> Token {
+        storage::lend(may_be_lent(&signed_in.user));
         let stored = Stored {
             user: signed_in.user.clone(),
             refresh_token: signed_in.tokens.refresh_token.clone(),
         };
         if let Ok(text) = serde_json::to_string(&stored) {
-            storage::set(Reach::Device, STORED, &text);
+            storage::set(Reach::Device, SESSION, &text);
         }
         let token = Token {
             token: signed_in.tokens.access_token.clone(),
@@ -295,5 +318,42 @@ impl Session {
 }
 
 fn stored() -> Option<Stored> {
-    serde_json::from_str(&storage::get(Reach::Device, STORED)?).ok()
+    serde_json::from_str(&storage::get(Reach::Device, SESSION)?).ok()
+}
+
+/// Whether the page around a frame may keep this user's login: a guest's name is good for the rooms of
+/// that site, an account is much more than that.
+fn may_be_lent(user: &User) -> bool {
+    user.kind == UserKind::Guest
+}
+
+/// Ends a session at the server, with the token at hand or a last new one.
+async fn tell_server(token: Option<Token>, kept: Option<Stored>) -> Result<(), ApiError> {
+    let token = match (token, kept) {
+        (Some(token), _) => token.token,
+        (None, Some(Stored { refresh_token, .. })) => {
+            let renewed = http::call::<RefreshSession>(&Refresh { refresh_token }).await?;
+            renewed.tokens.access_token
+        }
+        (None, None) => return Ok(()),
+    };
+    let request = http::Request::to::<SignOut>(&[], &Empty {}, &Empty {});
+    request.send(Some(&token)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_guests_login_is_lent_to_the_page_around_a_frame() {
+        let user = |kind| User {
+            id: UserId::from_uuid(uuid::Uuid::nil()),
+            name: "mina".to_owned(),
+            kind,
+        };
+        assert!(may_be_lent(&user(UserKind::Guest)));
+        assert!(!may_be_lent(&user(UserKind::Account)));
+        assert!(!may_be_lent(&user(UserKind::Unknown)));
+    }
 }

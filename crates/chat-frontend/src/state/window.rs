@@ -17,6 +17,13 @@ pub struct Span {
     pub last: u64,
 }
 
+impl Span {
+    /// Whether a number is inside.
+    pub fn contains(self, number: u64) -> bool {
+        (self.first..=self.last).contains(&number)
+    }
+}
+
 /// The part that is shown. An open side moves with what is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
@@ -49,6 +56,12 @@ impl Window {
     /// Whether the newest held message is shown.
     pub fn reaches_end(self, held: Span) -> bool {
         self.shown(held).last == held.last
+    }
+
+    /// Whether any of what is held lies inside.
+    pub fn meets(self, held: Span) -> bool {
+        self.first.is_none_or(|first| first <= held.last)
+            && self.last.is_none_or(|last| last >= held.first)
     }
 
     /// The reader left the end: what they look at stays, and the page stops growing at its limit.

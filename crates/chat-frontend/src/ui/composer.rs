@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+use chat_client::{FailedCommand, Failure};
+use chat_types::problem::ErrorCode;
+use chat_types::text::TextReason;
 use leptos::prelude::*;
 use leptos::{ev, html};
 use wasm_bindgen::JsCast as _;
@@ -11,9 +14,13 @@ use web_sys::HtmlElement;
 
 use crate::i18n::{Key, fill, text, tr, trouble, use_lang};
 use crate::state::compose::{Compose, Mode, Room, room_left, sends};
-use crate::state::room::{Refusal, RoomModel};
+use crate::state::connection::use_connection;
+use crate::state::room::RoomModel;
 use crate::test_ids;
 use crate::ui::icons::{Icon, IconName};
+
+/// Why a text is not sent: the code, and what of the text was refused.
+type Why = (ErrorCode, Option<TextReason>);
 
 /// The composer of the room in the context.
 #[component]
@@ -24,10 +31,12 @@ pub fn Composer() -> impl IntoView {
     let shift = StoredValue::new(false);
     let composing = StoredValue::new(false);
     let send_after = StoredValue::new(false);
-    let refusal = RwSignal::new(None::<Refusal>);
+    let connection = use_connection();
+    let refusal = RwSignal::new(None::<Why>);
     Effect::new(move |_| adopt(field, compose));
     Effect::new(move |_| put_text(field, compose));
     Effect::new(move |_| take_back(&model, compose, refusal));
+    Effect::new(move |_| take_edit_back(connection.returned(), &model, compose, refusal));
     let typed = move |_| {
         if let Some(field) = field.get_untracked() {
             compose.text.set(field.value());
@@ -39,7 +48,7 @@ pub fn Composer() -> impl IntoView {
             model.typed();
         }
     };
-    let send = move || send(field, compose, &model);
+    let send = move || send(field, compose, &model, refusal);
     let before_input = move |event: ev::InputEvent| {
         if sends(&event.input_type(), event.is_composing(), shift.get_value()) {
             event.prevent_default();
@@ -157,7 +166,7 @@ fn Context() -> impl IntoView {
 
 /// How much room is left, or why the text came back.
 #[component]
-fn Note(full: Memo<Room>, refusal: RwSignal<Option<Refusal>>) -> impl IntoView {
+fn Note(full: Memo<Room>, refusal: RwSignal<Option<Why>>) -> impl IntoView {
     let lang = use_lang();
     let over = move || matches!(full.get(), Room::Over(_));
     let counter = move || {
@@ -176,9 +185,12 @@ fn Note(full: Memo<Room>, refusal: RwSignal<Option<Refusal>>) -> impl IntoView {
     };
     view! {
         {move || {
-            refusal.get().map(|refusal| view! {
+            refusal.get().map(|(code, reason)| view! {
                 <p class="composer__note composer__note--over" role="alert" data-testid=test_ids::REFUSAL>
-                    {move || trouble(lang.get(), refusal.code, refusal.reason, None)}
+                    {move || match code {
+                        ErrorCode::LimitReached => text(lang.get(), Key::OutboxFull).to_owned(),
+                        code => trouble(lang.get(), code, reason, None),
+                    }}
                 </p>
             })
         }}
@@ -197,7 +209,12 @@ fn Note(full: Memo<Room>, refusal: RwSignal<Option<Refusal>>) -> impl IntoView {
 }
 
 /// Sends what is in the field itself: the last syllable may be there and not yet in a signal.
-fn send(field: NodeRef<html::Textarea>, compose: Compose, model: &RoomModel) {
+fn send(
+    field: NodeRef<html::Textarea>,
+    compose: Compose,
+    model: &RoomModel,
+    refusal: RwSignal<Option<Why>>,
+) {
     // Sending may have waited for a composition, and the field gone meanwhile.
     let Some(field) = field.try_get_untracked().flatten() else {
         return;
@@ -208,13 +225,22 @@ fn send(field: NodeRef<html::Textarea>, compose: Compose, model: &RoomModel) {
         return;
     }
     let body = body.trim_matches(['\n', ' ', '\t']).to_owned();
-    match compose.mode.get_untracked() {
+    let taken = match compose.mode.get_untracked() {
         Mode::New => model.send(body, None),
         Mode::Reply { id, .. } => model.send(body, Some(id)),
-        Mode::Edit { id, text } if text != body => model.edit(id, body),
-        Mode::Edit { .. } => {}
+        Mode::Edit { id, text } => {
+            if text != body {
+                model.edit(id, body);
+            }
+            true
+        }
+    };
+    if taken {
+        refusal.set(None);
+        compose.sent();
+    } else {
+        refusal.set(Some((ErrorCode::LimitReached, None)));
     }
-    compose.sent();
 }
 
 /// Makes the field and the state agree when the field appears. What the field holds already was typed
@@ -255,7 +281,6 @@ fn put_text(field: NodeRef<html::Textarea>, compose: Compose) {
         field.set_value(&text);
     }
     compose.text.set(text);
-    compose.keep_draft();
     fit(&field);
     if focus {
         // Only a detached element cannot be focused.
@@ -264,16 +289,51 @@ fn put_text(field: NodeRef<html::Textarea>, compose: Compose) {
     compose.put.set(None);
 }
 
-/// A refused text comes back where nothing else is being written.
-fn take_back(model: &RoomModel, compose: Compose, shown: RwSignal<Option<Refusal>>) {
-    let Some(refusal) = model.refusal.get() else {
+/// A refused text comes back where nothing else is being written; else it stays a failed row, with
+/// its text. Only what is back is given up there.
+fn take_back(model: &RoomModel, compose: Compose, shown: RwSignal<Option<Why>>) {
+    if model.refusals.with(Vec::is_empty) {
         return;
-    };
-    if compose.text.with_untracked(|text| text.trim().is_empty()) {
-        compose.put.set(Some((refusal.body.clone(), false)));
     }
-    shown.set(Some(refusal));
-    model.refusal.set(None);
+    let refusals = model.refusals.try_update(std::mem::take);
+    for refusal in refusals.unwrap_or_default() {
+        if compose.is_free() {
+            compose.take_back(refusal.body, refusal.reply_to.as_ref());
+            shown.set(Some((refusal.code, refusal.reason)));
+            model.discard(refusal.key);
+        }
+    }
+}
+
+/// A refused edit comes back into the editor, one after the other; what was being written waits aside.
+fn take_edit_back(
+    returned: RwSignal<Vec<Failure>>,
+    model: &RoomModel,
+    compose: Compose,
+    shown: RwSignal<Option<Why>>,
+) {
+    compose.mode.track();
+    compose.text.track();
+    let wanted = |failure: &Failure| {
+        let edit = matches!(failure.command, FailedCommand::Edit(_));
+        failure.room == model.id() && (edit || compose.is_free())
+    };
+    if compose.is_editing() || !returned.with(|returned| returned.iter().any(wanted)) {
+        return;
+    }
+    let first = returned.try_update(|returned| {
+        let at = returned.iter().position(wanted)?;
+        Some(returned.remove(at))
+    });
+    let Some(Some(failure)) = first else { return };
+    let text = failure.body.unwrap_or_default();
+    if let FailedCommand::Edit(id) = failure.command {
+        let before = model.text_of(id).unwrap_or_default();
+        compose.edit_with(id, before, text);
+    } else {
+        compose.take_back(text, None);
+    }
+    shown.set(Some((failure.code, failure.reason)));
 }
 
 /// As high as the text, up to the limit that the style sets.

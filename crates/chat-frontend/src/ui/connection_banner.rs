@@ -5,6 +5,7 @@ use std::time::Duration;
 use chat_client::{ConnectionState, Input, StopReason};
 use leptos::prelude::*;
 
+use crate::api::document;
 use crate::i18n::{Key, tr};
 use crate::state::connection::use_connection;
 use crate::test_ids;
@@ -40,7 +41,9 @@ pub fn ConnectionBanner() -> impl IntoView {
             });
         }
     });
+    let upgrade = connection.upgrade_needed();
     let words = Memo::new(move |_| match state.get() {
+        _ if upgrade.get() => Some(Key::StoppedVersion),
         ConnectionState::Connecting => lasting.get().then_some(Key::Connecting),
         ConnectionState::Reconnecting { .. } => lasting.get().then_some(Key::Reconnecting),
         ConnectionState::Stopped(reason) => stopped(reason),
@@ -48,15 +51,50 @@ pub fn ConnectionBanner() -> impl IntoView {
     });
     move || {
         words.get().map(|words| {
+            let way = Way::out_of(words);
+            let go = move |_| match way {
+                Way::Wake => connection.feed(Input::Wake),
+                Way::Start => connection.feed(Input::Start),
+                Way::Reload => document::reload(),
+            };
             view! {
                 <div class="banner room__banner" role="status" data-testid=test_ids::CONNECTION_BANNER>
                     {tr(words)}
-                    <button class="banner__action" type="button" on:click=move |_| connection.feed(Input::Start)>
-                        {tr(if trying.get_untracked() { Key::RetryNow } else { Key::TryAgain })}
+                    <button class="banner__action" type="button" data-testid=test_ids::RETRY_NOW on:click=go>
+                        {tr(way.words())}
                     </button>
                 </div>
             }
         })
+    }
+}
+
+/// What a person can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Try at once instead of at the end of the pause.
+    Wake,
+    /// Try again although the server said to stop.
+    Start,
+    /// Load the page anew, for a newer program.
+    Reload,
+}
+
+impl Way {
+    const fn out_of(words: Key) -> Self {
+        match words {
+            Key::Connecting | Key::Reconnecting => Self::Wake,
+            Key::StoppedVersion => Self::Reload,
+            _ => Self::Start,
+        }
+    }
+
+    const fn words(self) -> Key {
+        match self {
+            Self::Wake => Key::RetryNow,
+            Self::Start => Key::TryAgain,
+            Self::Reload => Key::Reload,
+        }
     }
 }
 

@@ -84,6 +84,7 @@ fn class(row: &RowData) -> String {
         matches!(row.state, RowState::Failed { .. }),
         " message--failed",
     );
+    add(row.changing, " message--changing");
     add(row.text().is_some_and(is_jumbo), " message--jumbo");
     class
 }
@@ -203,21 +204,21 @@ fn EditedMark(row: RwSignal<RowData>) -> impl IntoView {
 #[component]
 fn Aside(row: RwSignal<RowData>) -> impl IntoView {
     let lang = use_lang();
-    let state = Memo::new(move |_| row.with(|row| (row.state, row.sent_at)));
+    let state = Memo::new(move |_| row.with(|row| (row.state, row.changing, row.sent_at)));
     move || {
         match state.get() {
-        (RowState::Sent, at) => view! {
+        (RowState::Sent, false, at) => view! {
             <time class="message__time" datetime=time::machine(at) title=move || time::in_full(lang.get(), at)>
                 {move || time::time_of_day(lang.get(), at)}
             </time>
         }
         .into_any(),
-        (RowState::Sending, _) => view! {
+        (RowState::Sending | RowState::Sent, changing, _) => view! {
             <Icon name=IconName::Clock small=true/>
-            <span class="visually-hidden">{tr(Key::Sending)}</span>
+            <span class="visually-hidden">{tr(if changing { Key::Saving } else { Key::Sending })}</span>
         }
         .into_any(),
-        (RowState::Failed { .. }, _) => view! { <Icon name=IconName::Alert small=true/> }.into_any(),
+        (RowState::Failed { .. }, ..) => view! { <Icon name=IconName::Alert small=true/> }.into_any(),
     }
     }
 }

@@ -2,6 +2,7 @@
 //! focused has these, so that a long timeline stays light.
 
 use chat_client::RowState;
+use chat_types::event::Reaction;
 use chat_types::id::MessageId;
 use chat_types::room::Role;
 use leptos::prelude::*;
@@ -164,15 +165,14 @@ fn EmojiGrid(row: RwSignal<RowData>, menu: RwSignal<Menu>) -> impl IntoView {
     let choose = move |emoji: &'static str| {
         row_keys::back_to_row();
         menu.set(Menu::None);
-        row.with_untracked(|row| {
-            let mine = row
-                .reactions
-                .iter()
-                .any(|reaction| reaction.mine && reaction.emoji == emoji);
-            if let Some(id) = row.message_id {
-                model.react(id, emoji.to_owned(), !mine);
-            }
+        let (id, mine) = row.with_untracked(|row| {
+            let same = |reaction: &Reaction| reaction.mine && reaction.emoji == emoji;
+            (row.message_id, row.reactions.iter().any(same))
         });
+        // The row shows at once that it is changing, so nothing may be looking at it here.
+        if let Some(id) = id {
+            model.react(id, emoji.to_owned(), !mine);
+        }
     };
     view! {
         <div class="emoji-grid" role="group" aria-label=tr(Key::React)>

@@ -29,6 +29,7 @@ pub mod sidebar;
 pub mod skeleton;
 pub mod timeline;
 pub mod title;
+pub mod toast;
 #[cfg(any(feature = "ssr", feature = "app"))]
 pub mod topbar;
 pub mod typing;

@@ -29,6 +29,7 @@ pub fn Timeline() -> impl IntoView {
             act(&log);
         }
     };
+    name_days_anew(&model);
     view! {
         <div class="room__body">
             <div
@@ -52,6 +53,7 @@ pub fn Timeline() -> impl IntoView {
                 <ol class="timeline__rows">
                     <Beginning/>
                     <For each=move || model.lines.get() key=ShownLine::key children=line/>
+                    <Ending/>
                 </ol>
             </div>
             <Pills unread_above=keeper.unread_above/>
@@ -63,7 +65,11 @@ fn line(line: ShownLine) -> AnyView {
     match line {
         ShownLine::Day { at, .. } => {
             let lang = use_lang();
-            let words = move || day_name(lang.get(), at);
+            let today = expect_context::<RoomModel>().today;
+            let words = move || {
+                today.track();
+                day_name(lang.get(), at)
+            };
             view! { <li class="divider"><span>{words}</span></li> }.into_any()
         }
         ShownLine::Unread => view! {
@@ -77,11 +83,10 @@ fn line(line: ShownLine) -> AnyView {
 }
 
 fn day_name(lang: crate::i18n::Lang, at: chat_types::time::Timestamp) -> String {
-    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
     let now = time::now();
     if time::day(at) == time::day(now) {
         text(lang, Key::Today).to_owned()
-    } else if time::day(at.plus_ms(DAY_MS)) == time::day(now) {
+    } else if time::day(at) == time::day_before(now) {
         text(lang, Key::Yesterday).to_owned()
     } else {
         time::day_in_words(lang, at)
@@ -131,6 +136,41 @@ fn Beginning() -> impl IntoView {
         .into_any(),
         _ => view! { <li class="timeline__loading"></li> }.into_any(),
     }
+    }
+}
+
+/// What stands below the last row where it is not the newest of the room: the way on.
+#[component]
+fn Ending() -> impl IntoView {
+    let model = expect_context::<RoomModel>();
+    let words = Memo::new(move |_| {
+        let more = !model.at_newest.get();
+        more.then(|| match model.history.get() {
+            HistoryState::Idle => Key::ShowNewer,
+            HistoryState::Loading => Key::LoadingNewer,
+            HistoryState::Failed => Key::TryAgain,
+        })
+    });
+    let go_on = move |_| match model.history.get_untracked() {
+        HistoryState::Idle => model.later(),
+        HistoryState::Loading => {}
+        HistoryState::Failed => model.retry_history(),
+    };
+    move || {
+        words.get().map(|words| {
+            view! {
+                <li class="timeline__loading">
+                    <button
+                        class="button button--small button--quiet"
+                        type="button"
+                        data-testid=test_ids::SHOW_NEWER
+                        on:click=go_on
+                    >
+                        {tr(words)}
+                    </button>
+                </li>
+            }
+        })
     }
 }
 
@@ -196,4 +236,32 @@ fn read_when_looked_at(model: &RoomModel) {
         });
         on_cleanup(move || looked_at.remove());
     });
+}
+
+/// Days are called by other names from midnight on. A timer may be late on a device that slept, so the
+/// calendar is also looked at when the page is.
+fn name_days_anew(model: &RoomModel) {
+    let today = model.today;
+    let timer = StoredValue::new(None::<TimeoutHandle>);
+    Effect::new(move |_| {
+        wait_for_midnight(today, timer);
+        let seen = window_event_listener(ev::visibilitychange, move |_| {
+            wait_for_midnight(today, timer);
+        });
+        on_cleanup(move || seen.remove());
+    });
+}
+
+fn wait_for_midnight(today: RwSignal<i32>, timer: StoredValue<Option<TimeoutHandle>>) {
+    // The view was left, and nobody reads its days.
+    let Some(earlier) = timer.try_get_value() else {
+        return;
+    };
+    if let Some(earlier) = earlier {
+        earlier.clear();
+    }
+    today.set(time::day(time::now()));
+    let wait = move || wait_for_midnight(today, timer);
+    let rest = time::to_midnight(time::now());
+    timer.set_value(set_timeout_with_handle(wait, rest).ok());
 }
