@@ -1,6 +1,8 @@
 //! The compressed forms of a file, made once here so that the server compresses nothing.
 
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
 use brotli::enc::BrotliEncoderParams;
 use flate2::Compression;
@@ -9,14 +11,20 @@ use flate2::write::GzEncoder;
 /// Files that are compressed already, or that no browser asks for.
 const AS_THEY_ARE: [&str; 2] = ["png", "json"];
 
-/// A file, and its `.br` and `.gz` forms.
-pub(super) fn forms((name, bytes): (String, Vec<u8>)) -> Vec<(String, Vec<u8>)> {
+/// A file, and its `.br` and `.gz` forms. Those of a file that is the same in the site `before` are taken
+/// from there: compressing is most of the work when a style changes.
+pub(super) fn forms(name: String, bytes: Vec<u8>, before: &Path) -> Vec<(String, Vec<u8>)> {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     if AS_THEY_ARE.contains(&extension) {
         return vec![(name, bytes)];
     }
-    let br = (format!("{name}.br"), brotli(&bytes));
-    let gz = (format!("{name}.gz"), gzip(&bytes));
+    let same = fs::read(before.join(&name)).is_ok_and(|old| old == bytes);
+    let form = |extension: &str, compress: fn(&[u8]) -> Vec<u8>| {
+        let name = format!("{name}.{extension}");
+        let known = same.then(|| fs::read(before.join(&name)).ok()).flatten();
+        (name, known.unwrap_or_else(|| compress(&bytes)))
+    };
+    let (br, gz) = (form("br", brotli), form("gz", gzip));
     vec![(name, bytes), br, gz]
 }
 
@@ -49,13 +57,29 @@ mod tests {
     #[test]
     fn a_script_has_three_forms_and_an_image_one() {
         let names = |name: &str| {
-            forms((name.to_owned(), vec![1; 100]))
+            forms(name.to_owned(), vec![1; 100], Path::new("no site yet"))
                 .into_iter()
                 .map(|(name, _)| name)
                 .collect::<Vec<_>>()
         };
         assert_eq!(names("a-1.js"), ["a-1.js", "a-1.js.br", "a-1.js.gz"]);
         assert_eq!(names("a-1.png"), ["a-1.png"]);
+    }
+
+    #[test]
+    fn only_what_is_the_same_is_taken_from_the_site_before() {
+        let before = std::env::temp_dir().join(format!("xtask-site-{}", std::process::id()));
+        fs::create_dir_all(&before).unwrap();
+        fs::write(before.join("a-1.js"), b"text").unwrap();
+        fs::write(before.join("a-1.js.br"), b"as it was").unwrap();
+        let small = |text: &[u8]| {
+            forms("a-1.js".to_owned(), text.to_vec(), &before)[1]
+                .1
+                .clone()
+        };
+        assert_eq!(small(b"text"), b"as it was");
+        assert_eq!(small(b"another text"), brotli(b"another text"));
+        fs::remove_dir_all(before).unwrap();
     }
 
     #[test]

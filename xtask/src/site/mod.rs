@@ -44,7 +44,7 @@ pub(crate) fn build(options: &Options) -> anyhow::Result<()> {
         return Ok(());
     }
     let files = assemble(&front_end, &modules, &work)?;
-    write_site(files)?;
+    write_site(files, options.force)?;
     fs::write(&stamp_file, stamp)?;
     println!("the web client is in {}", shown(&paths::site()));
     Ok(())
@@ -108,9 +108,10 @@ fn add(files: &mut Files, base: &str, extension: &str, bytes: Vec<u8>) -> String
 }
 
 /// Writes beside the old directory and swaps, so that a server never reads half of a build.
-fn write_site(files: Files) -> anyhow::Result<()> {
+fn write_site(files: Files, force: bool) -> anyhow::Result<()> {
     let site = paths::site();
     let fresh = site.with_extension("new");
+    let before = if force { &fresh } else { &site };
     let old = site.with_extension("old");
     for leftover in [&fresh, &old] {
         if leftover.exists() {
@@ -118,8 +119,10 @@ fn write_site(files: Files) -> anyhow::Result<()> {
         }
     }
     fs::create_dir_all(&fresh)?;
-    for (name, bytes) in files.into_iter().flat_map(compress::forms) {
-        fs::write(fresh.join(name), bytes)?;
+    for (name, bytes) in files {
+        for (name, bytes) in compress::forms(name, bytes, before) {
+            fs::write(fresh.join(name), bytes)?;
+        }
     }
     if site.exists() {
         fs::rename(&site, &old)?;
