@@ -33,7 +33,7 @@ async fn session(state: &AppState, store: &SqliteStore, caller: &mut Caller) -> 
         at: state.now(),
         expires_at: state.now().plus_ms(1_000_000),
     };
-    caller.session = store.create_session(session).await.unwrap().id;
+    caller.session = store.create_session(session).await.unwrap().session.id;
     caller.session
 }
 
