@@ -35,6 +35,28 @@ async function isWhole(person, newest) {
   assert.equal(goesOn, numbers.at(-1) === newest ? 0 : 1, `after ${numbers.at(-1)} of ${newest}`);
 }
 
+scenario('a quote leads to a message that is not loaded, and the pill back to what is new', async (world) => {
+  const { host, room } = await longRoom(world);
+  const mina = await world.guest('mina', room);
+  await mina.sees('an answer');
+  await mina.row('an answer').locator('.quote').click();
+  await until(() => isInView(mina, 'the beginning'), async () => `the original is in view; there is ${JSON.stringify((await mina.rows())[0])}`);
+  await isWhole(mina, MESSAGES);
+
+  await host.send(room, 'news');
+  await until(() => mina.sockets.some(({ received }) => received.some(({ t, seq }) => t === 'ev' && seq > MESSAGES)), 'mina has heard of the news');
+  await isWhole(mina, MESSAGES + 1);
+  assert.ok(await isInView(mina, 'the beginning'), 'the place is lost');
+
+  await mina.at('new-messages').click();
+  await until(() => isInView(mina, 'news'), 'the newest is in view');
+  await isWhole(mina, MESSAGES + 1);
+  await host.send(room, 'more news');
+  await until(() => isInView(mina, 'more news'), 'the end is followed again');
+  await mina.seesEachMessageOnce();
+  await isWhole(mina, MESSAGES + 2);
+});
+
 scenario('from a message far back one can read on to the end', async (world) => {
   const { room } = await longRoom(world);
   const mina = await world.guest('mina', room);

@@ -66,6 +66,19 @@ scenario('a refused edit returns to the editor with its text, and says so', asyn
   assert.equal(await written(mina), 'a draft');
 });
 
+scenario('a refused reaction says so', async (world) => {
+  const room = await world.room();
+  const jun = await world.apiGuest('jun');
+  const { id } = await jun.send(room, 'much loved');
+  const emoji = ['👍', '❤️', '😂', '🎉', '🙏', '👏', '🔥', '😮', '😢', '😍', '🤔', '👀', '✅', '❌', '💯', '🙌', '😅', '😊', '😭', '🤣'];
+  for (const one of emoji) await jun.call('PUT', `/v1/rooms/${room}/messages/${id}/reactions`, { emoji: one, on: true });
+  const mina = await world.guest('mina', room);
+  await mina.act('much loved', 'action-react');
+  await mina.view.locator('.emoji-bar__item', { hasText: '💪' }).click();
+  await mina.at('toast').waitFor();
+  assert.match(await mina.at('toast').innerText(), /^Reaction not saved/);
+});
+
 scenario('the message that the outbox does not take stays in the field', async (world) => {
   const room = await world.room();
   const mina = await world.guest('mina', room);
