@@ -19,8 +19,6 @@ pub struct Settings {
     pub every: Duration,
     /// A session, after its end.
     pub ended_sessions: Duration,
-    /// A refresh token, after its use.
-    pub used_tokens: Duration,
     /// An invite, after its end.
     pub ended_invites: Duration,
     /// A page room in which nothing ever happened, after it was last opened.
@@ -52,15 +50,17 @@ async fn purge(state: &AppState, settings: &Settings) -> Result<(), StoreError> 
     }
 }
 
+/// What is kept for so long is older than this when it goes.
+pub(crate) fn before(now: Timestamp, kept: Duration) -> Timestamp {
+    let kept_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+    Timestamp(now.0.saturating_sub(kept_ms))
+}
+
 fn part(state: &AppState, settings: &Settings) -> Purge {
     let now = state.now();
-    let before = |kept: Duration| {
-        let kept_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
-        Timestamp(now.0.saturating_sub(kept_ms))
-    };
+    let before = |kept| before(now, kept);
     Purge {
         sessions_ended_before: before(settings.ended_sessions),
-        tokens_used_before: before(settings.used_tokens),
         invites_ended_before: before(settings.ended_invites),
         pages_opened_before: before(settings.empty_pages),
         open_rooms: state.hub.open_rooms(),

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use chat_store::{Purge, Purged, Purging, Result};
-use chat_types::time::Timestamp;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -31,15 +30,6 @@ WHERE id = ?1 AND kind = 'guest'
   AND NOT EXISTS (SELECT 1 FROM reactions WHERE user = ?1)
   AND NOT EXISTS (SELECT 1 FROM invites WHERE created_by = ?1)";
 
-/// Not the one before a token that nobody has used: its holder may ask for that again.
-const USED_TOKENS: &str = "\
-DELETE FROM refresh_tokens
-WHERE hash IN (SELECT token.hash FROM refresh_tokens token
-               WHERE token.used_at < ?1
-                 AND NOT EXISTS (SELECT 1 FROM refresh_tokens next
-                                 WHERE next.hash = token.successor AND next.used_at IS NULL)
-               ORDER BY token.used_at LIMIT ?2)";
-
 const INVITES: &str = "\
 DELETE FROM invites
 WHERE code IN (SELECT code FROM invites WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
@@ -63,11 +53,9 @@ impl Purging for SqliteStore {
 async fn run(connection: &mut SqliteConnection, purge: Purge) -> error::Result<Purged> {
     let limit = u64::from(purge.limit);
     let mut purged = sessions(connection, &purge).await?;
-    let used = before(connection, USED_TOKENS, purge.tokens_used_before, limit).await?;
-    let invites = before(connection, INVITES, purge.invites_ended_before, limit).await?;
+    let invites = invites(connection, &purge).await?;
     let pages = empty_pages(connection, &purge).await?;
-    purged.more |= [used, invites, pages].contains(&limit);
-    purged.tokens += used;
+    purged.more |= [invites, pages].contains(&limit);
     purged.invites = invites;
     purged.pages = pages;
     Ok(purged)
@@ -113,15 +101,10 @@ async fn delete(
     Ok(query.execute(connection).await?.rows_affected())
 }
 
-async fn before(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
-    before: Timestamp,
-    limit: u64,
-) -> error::Result<u64> {
-    let done = sqlx::query(statement)
-        .bind(integer(before.0))
-        .bind(integer(limit))
+async fn invites(connection: &mut SqliteConnection, purge: &Purge) -> error::Result<u64> {
+    let done = sqlx::query(INVITES)
+        .bind(integer(purge.invites_ended_before.0))
+        .bind(i64::from(purge.limit))
         .execute(connection)
         .await?;
     Ok(done.rows_affected())

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use chat_store::{
-    Begun, NewSession, Result, RotateRefresh, Rotation, SessionRecord, Sessions, TokenHash,
+    Begun, FORGOTTEN_PER_ROTATION, NewSession, Result, RotateRefresh, Rotation, SessionRecord,
+    Sessions, TokenHash,
 };
 use chat_types::id::{SessionId, UserId};
 use chat_types::limits::SESSIONS_PER_USER;
@@ -60,6 +61,12 @@ LEFT JOIN refresh_tokens next ON next.hash = token.successor
 WHERE token.hash = ?1";
 
 const USE_TOKEN: &str = "UPDATE refresh_tokens SET used_at = ?2, successor = ?3 WHERE hash = ?1";
+
+const FORGET_TOKENS: &str = "\
+DELETE FROM refresh_tokens
+WHERE hash IN (SELECT hash FROM refresh_tokens
+               WHERE session = ?1 AND used_at < ?2 AND hash <> ?3
+               ORDER BY used_at LIMIT ?4)";
 
 #[derive(sqlx::FromRow)]
 struct SessionRow {
@@ -216,6 +223,14 @@ async fn advance(
         .bind(session)
         .bind(integer(rotate.at.0))
         .bind(integer(rotate.expires_at.0))
+        .execute(&mut *connection)
+        .await?;
+    // The presented one stays: it is asked for again if this answer is lost.
+    sqlx::query(FORGET_TOKENS)
+        .bind(session)
+        .bind(integer(rotate.forget_used_before.0))
+        .bind(hash(&rotate.presented))
+        .bind(FORGOTTEN_PER_ROTATION)
         .execute(&mut *connection)
         .await?;
     Ok(Rotation::Rotated {

@@ -36,7 +36,8 @@ pub use messages::{
 pub use purge::{Purge, Purged, Purging};
 pub use rooms::{NewRoom, RoomList, RoomRecord, RoomUpdate, Rooms};
 pub use sessions::{
-    Begun, NewSession, RotateRefresh, Rotation, SessionRecord, Sessions, TokenHash,
+    Begun, FORGOTTEN_PER_ROTATION, NewSession, RotateRefresh, Rotation, SessionRecord, Sessions,
+    TokenHash,
 };
 pub use sites::Sites;
 pub use users::{

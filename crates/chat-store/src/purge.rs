@@ -11,9 +11,6 @@ use crate::Result;
 pub struct Purge {
     /// Sessions that ended before, with their tokens.
     pub sessions_ended_before: Timestamp,
-    /// Refresh tokens that were used before, but for the one whose successor was not. Who presents one of them later is refused as somebody
-    /// unknown: that it was used twice is noticed only until then.
-    pub tokens_used_before: Timestamp,
     /// Invites that ended before.
     pub invites_ended_before: Timestamp,
     /// Page rooms in which nothing ever happened and that were last opened before.

@@ -63,6 +63,9 @@ pub struct Begun {
     pub ended: Vec<SessionId>,
 }
 
+/// Old refresh tokens that one rotation forgets at most. It adds one, so they run out.
+pub const FORGOTTEN_PER_ROTATION: u32 = 8;
+
 /// A refresh token presented for the next one.
 #[derive(Clone)]
 pub struct RotateRefresh {
@@ -78,6 +81,10 @@ pub struct RotateRefresh {
     pub at: Timestamp,
     /// The session's new end.
     pub expires_at: Timestamp,
+    /// Other tokens of the session that were used before are forgotten, at most
+    /// [`FORGOTTEN_PER_ROTATION`] and the oldest first. Who presents one of them later is refused as
+    /// somebody unknown: that it was used twice is noticed only until then.
+    pub forget_used_before: Timestamp,
 }
 
 /// What became of a presented refresh token.

@@ -10,6 +10,7 @@ use super::Caller;
 use super::token::{SESSION_MS, hash, random_token};
 use crate::error::ApiError;
 use crate::extract::Client;
+use crate::purge;
 use crate::state::AppState;
 
 /// Begins a session of a user who has just proved who they are.
@@ -52,6 +53,7 @@ pub(super) async fn refresh(state: &AppState, request: Refresh) -> Result<Signed
         earlier: earlier.as_deref().map(hash),
         at: now,
         expires_at: now.plus_ms(SESSION_MS),
+        forget_used_before: purge::before(now, state.config.keeping.used_tokens),
     };
     match state.store.rotate_refresh(rotate).await? {
         Rotation::Rotated {

@@ -18,7 +18,7 @@ pub struct Keeping {
     #[arg(long = "keep-ended-sessions-ms", env = "CHAT_KEEP_ENDED_SESSIONS_MS", default_value = "86400000", value_parser = milliseconds)]
     pub ended_sessions: Duration,
     /// Milliseconds for which a used refresh token is kept, to notice that it is used twice, which
-    /// ends its session; later it is merely refused.
+    /// ends its session; later it is merely refused. It goes when its session is renewed, or with it.
     #[arg(long = "keep-used-tokens-ms", env = "CHAT_KEEP_USED_TOKENS_MS", default_value = "604800000", value_parser = milliseconds)]
     pub used_tokens: Duration,
     /// Milliseconds for which an invite is kept after its end.
@@ -36,7 +36,6 @@ impl Keeping {
         purge::Settings {
             every: self.every,
             ended_sessions: self.ended_sessions,
-            used_tokens: self.used_tokens,
             ended_invites: self.ended_invites,
             empty_pages: self.empty_pages,
         }

@@ -118,6 +118,7 @@ pub async fn a_session_survives_reopening<H: Reopen>() {
         at: at(5),
         expires_at: at(50),
         earlier: None,
+        forget_used_before: at(0),
     });
     let Rotation::Rotated {
         session: record, ..

@@ -13,7 +13,6 @@ use crate::{NewInvite, NewRoom, NewSession, Purge, Purged, RotateRefresh, Rotati
 fn everything_before(ms: u64) -> Purge {
     Purge {
         sessions_ended_before: at(ms),
-        tokens_used_before: at(ms),
         invites_ended_before: at(ms),
         pages_opened_before: at(ms),
         open_rooms: Vec::new(),
@@ -45,6 +44,7 @@ async fn rotate(store: &Shared, from: u8, to: u8, ms: u64, until: u64) -> Rotati
         at: at(ms),
         expires_at: at(until),
         earlier: None,
+        forget_used_before: at(0),
     };
     store.rotate_refresh(rotate).await.unwrap()
 }
@@ -110,39 +110,6 @@ pub async fn who_left_a_trace_stays_when_their_sessions_go(store: Shared) {
     }
     assert_eq!(load(&store, room, sent).await.author.name, "writer");
     assert_eq!(load(&store, room, message).await.reactions[0].count, 1);
-}
-
-pub async fn a_live_session_keeps_its_newest_token_and_loses_old_ones(store: Shared) {
-    let jisu = guest(&store, "jisu").await;
-    let made = session(&store, jisu, 1).await;
-    for n in 1..=5 {
-        rotate(&store, n, n + 1, u64::from(n) * 10, 5_000).await;
-    }
-    let wanted = Purged {
-        tokens: 3,
-        ..Purged::default()
-    };
-    assert_eq!(purge_before(&store, 31).await, wanted);
-    assert_eq!(rotate(&store, 1, 2, 60, 5_000).await, Rotation::Unknown);
-    // The last one stays until its successor is used: the answer with that may have been lost.
-    let wanted = Purged {
-        tokens: 1,
-        ..Purged::default()
-    };
-    assert_eq!(purge_before(&store, 60).await, wanted);
-    assert!(matches!(
-        rotate(&store, 5, 6, 60, 5_000).await,
-        Rotation::Rotated { .. }
-    ));
-    assert!(matches!(
-        rotate(&store, 6, 7, 61, 5_000).await,
-        Rotation::Rotated { session, .. } if session.id == made.id
-    ));
-    // Reuse of one that is kept is still noticed.
-    assert!(matches!(
-        rotate(&store, 5, 6, 62, 5_000).await,
-        Rotation::Reused(_)
-    ));
 }
 
 pub async fn an_invite_goes_once_it_ended(store: Shared) {
@@ -236,7 +203,6 @@ pub async fn a_session_with_more_tokens_than_the_limit_goes_in_parts(store: Shar
     }
     let purge = Purge {
         limit: 4,
-        tokens_used_before: at(0),
         ..everything_before(2_000)
     };
     let mut parts = Vec::new();

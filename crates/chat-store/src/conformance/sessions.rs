@@ -5,7 +5,8 @@ use chat_types::time::Timestamp;
 
 use super::given::{Shared, at, at_once, guest, new_session, refused, session_id, token, user_id};
 use crate::{
-    Begun, Conflict, Missing, NewSession, RotateRefresh, Rotation, SessionRecord, TokenHash,
+    Begun, Conflict, FORGOTTEN_PER_ROTATION, Missing, NewSession, RotateRefresh, Rotation,
+    SessionRecord, TokenHash,
 };
 
 fn rotate(presented: TokenHash, successor: TokenHash, now: Timestamp) -> RotateRefresh {
@@ -15,6 +16,7 @@ fn rotate(presented: TokenHash, successor: TokenHash, now: Timestamp) -> RotateR
         earlier: None,
         at: now,
         expires_at: at(2_000_000),
+        forget_used_before: at(0),
     }
 }
 
@@ -132,6 +134,48 @@ pub async fn a_predecessor_is_reused_once_its_successor_was_used(store: Shared) 
     for n in 1..=3 {
         unknown(&store, n, n + 1, at(13)).await;
     }
+}
+
+async fn rotated_and_forgot(store: &Shared, from: u8, now: u64, before: u64) {
+    let rotate = RotateRefresh {
+        forget_used_before: at(before),
+        ..rotate(token(from), token(from + 1), at(now))
+    };
+    let rotation = store.rotate_refresh(rotate).await.unwrap();
+    assert!(matches!(rotation, Rotation::Rotated { .. }));
+}
+
+pub async fn a_rotation_forgets_old_tokens_and_not_the_one_presented(store: Shared) {
+    let made = session(&store).await;
+    let other = store.create_session(new_session(made.user, token(50)));
+    other.await.unwrap();
+    rotated(&store, 50, 51, at(10)).await;
+    rotated(&store, 51, 52, at(10)).await;
+    for n in 1..=3 {
+        rotated(&store, n, n + 1, at(u64::from(n) * 10)).await;
+    }
+    rotated_and_forgot(&store, 4, 40, 30).await;
+    for forgotten in [1, 2] {
+        unknown(&store, forgotten, forgotten + 1, at(41)).await;
+    }
+    // A lost answer is given again, however old the token of the question is.
+    rotated_and_forgot(&store, 5, 50, 1_000).await;
+    assert_eq!(rotated(&store, 5, 6, at(51)).await.id, made.id);
+    rotated(&store, 6, 7, at(52)).await;
+    // Reuse of one that is kept is still noticed, and other sessions keep theirs.
+    reused(&store, 5, 6, at(53)).await;
+    reused(&store, 50, 51, at(54)).await;
+}
+
+pub async fn a_rotation_forgets_no_more_than_a_few_tokens(store: Shared) {
+    let few = u8::try_from(FORGOTTEN_PER_ROTATION).unwrap();
+    session(&store).await;
+    for n in 1..=few + 1 {
+        rotated(&store, n, n + 1, at(u64::from(n))).await;
+    }
+    rotated_and_forgot(&store, few + 2, 100, 100).await;
+    unknown(&store, few, few + 1, at(101)).await;
+    reused(&store, few + 1, few + 2, at(102)).await;
 }
 
 pub async fn any_older_token_revokes_the_family(store: Shared) {
