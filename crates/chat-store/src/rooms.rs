@@ -72,8 +72,8 @@ pub trait Rooms {
     /// `Conflict(IdExists)`, `NotFound(User)`, `LimitReached` as [`join`](crate::Memberships::join).
     async fn create_room(&self, room: NewRoom, owner: UserId) -> Result<RoomRecord>;
 
-    /// Makes a public room without members if the store has never had a room of any kind; `None`
-    /// if it has. Concurrent starts make one room.
+    /// Makes a public room without members if the store has no room of any kind; `None` if it
+    /// has one. Concurrent starts make one room.
     async fn open_first(&self, room: NewRoom) -> Result<Option<RoomRecord>>;
 
     /// The room of a page, made from `room` if there is none; whether it was made. Concurrent
