@@ -21,13 +21,6 @@
   const show = (shown) => (box.style.display = shown ? '' : 'none');
   let wanted = closed === undefined;
   box.style.height = height;
-  // A tag in the head marks no place: the room comes at the end of the page, once there is one.
-  const place = () => {
-    if (!script.closest('head')) return script.after(box);
-    if (document.readyState !== 'loading') return document.body.append(box);
-    addEventListener('DOMContentLoaded', place, { once: true });
-  };
-  place();
 
   let frame;
   let patience;
@@ -91,8 +84,16 @@
     },
     { rootMargin: '300px' },
   );
-  if (wanted) near.observe(box);
-  else show(false);
+
+  // A tag in the head marks no place: the room comes at the end of the page, once there is one.
+  const place = () => {
+    if (!script.closest('head')) script.after(box);
+    else if (document.readyState !== 'loading') document.body.append(box);
+    else return addEventListener('DOMContentLoaded', place, { once: true });
+    if (wanted) near.observe(box);
+  };
+  show(wanted);
+  place();
 
   window.Sarangbang = {
     open,
