@@ -126,6 +126,9 @@ pub trait Messages {
     /// Appends a message. A new author becomes a member where that is all that it takes: in public
     /// and page rooms.
     ///
+    /// Reading: an author who had read everything before has read the own message too; otherwise the
+    /// read position stays, so that what others wrote stays unread.
+    ///
     /// Order: within a room, `seq` and `number` rise in the order of commits, both without gaps.
     /// Repeats: the same `(room, author, client_id)` returns the first acknowledgement for ever and
     /// takes neither `seq` nor `number`. The text of the repeat must be the same unless the message

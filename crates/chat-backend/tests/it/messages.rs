@@ -390,9 +390,10 @@ async fn history_goes_back_page_by_page() {
 async fn a_read_position_only_moves_forward() {
     let app = TestApp::start().await;
     let (mina, visitor) = (app.guest("mina").await, app.guest("visitor").await);
+    let writer = app.guest("jisu").await;
     let room = mina.room(RoomKind::Public, "lobby").await;
     for n in 0..3 {
-        mina.send(room, &format!("{n}")).await.unwrap();
+        writer.send(room, &format!("{n}")).await.unwrap();
     }
     for (asked, kept) in [(2, 2), (1, 2), (99, 3)] {
         mina.call::<PutRead>(

@@ -36,6 +36,11 @@ const INSERT_MESSAGE: &str = "\
 INSERT INTO messages (id, room, number, seq, created_seq, author, client_id, body, sent_at, reply_to)
 VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9)";
 
+/// Who had read everything before the own message has read that one too; what others wrote in
+/// between stays unread.
+const READ_OWN: &str = "\
+UPDATE memberships SET read = ?3 WHERE room = ?1 AND user = ?2 AND read = ?3 - 1";
+
 #[derive(sqlx::FromRow)]
 struct FirstRow {
     id: Uuid,
@@ -159,6 +164,12 @@ async fn insert(
         .bind(String::from(new.body))
         .bind(integer(new.at.0))
         .bind(new.reply_to.map(|id| *id.as_uuid()))
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(READ_OWN)
+        .bind(*new.room.as_uuid())
+        .bind(*new.author.as_uuid())
+        .bind(last_number)
         .execute(&mut *connection)
         .await?;
     let sent = Sent {

@@ -141,7 +141,8 @@ pub async fn reading_begins_at_the_newest_message(store: Shared) {
 
 pub async fn a_read_position_moves_forward_to_the_newest_message_at_most(store: Shared) {
     let (mina, room) = owned_room(&store).await;
-    send_many(&store, room, mina, 5).await;
+    let jisu = guest(&store, "jisu").await;
+    send_many(&store, room, jisu, 5).await;
     for (asked, wanted) in [
         (3, 3),
         (2, 3),
@@ -156,17 +157,35 @@ pub async fn a_read_position_moves_forward_to_the_newest_message_at_most(store: 
         let stored = store.membership(room, mina).await.unwrap().unwrap();
         assert_eq!(stored.read, Number(wanted));
     }
-    assert_eq!(head(&store, room).await, Seq(6), "reading takes no seq");
-    let stranger = guest(&store, "jisu").await;
+    assert_eq!(head(&store, room).await, Seq(7), "reading takes no seq");
+    let stranger = guest(&store, "jiho").await;
     refused(
         store.mark_read(room, stranger, Number(1)).await,
         Missing::Membership,
     );
 }
 
+pub async fn an_own_message_is_read_when_all_before_it_was(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    let read = async |user| store.membership(room, user).await.unwrap().unwrap().read;
+    send_many(&store, room, mina, 2).await;
+    assert_eq!(read(mina).await, Number(2));
+    send(&store, room, jisu, "a first message").await;
+    assert_eq!(read(jisu).await, Number(3), "who joins by it has read it");
+    assert_eq!(read(mina).await, Number(2));
+    send(&store, room, mina, "written before the other was seen").await;
+    assert_eq!(
+        read(mina).await,
+        Number(2),
+        "what others wrote stays unread"
+    );
+}
+
 pub async fn read_positions_set_at_once_end_at_the_furthest(store: Shared) {
     let (mina, room) = owned_room(&store).await;
-    send_many(&store, room, mina, 20).await;
+    let jisu = guest(&store, "jisu").await;
+    send_many(&store, room, jisu, 20).await;
     let answers = at_once(20, |n| {
         let store = store.clone();
         let number = Number((n as u64 * 7) % 20 + 1);

@@ -124,6 +124,7 @@ macro_rules! conformance_suite {
             memberships: a_role_changes_once
             memberships: reading_begins_at_the_newest_message
             memberships: a_read_position_moves_forward_to_the_newest_message_at_most
+            memberships: an_own_message_is_read_when_all_before_it_was
             memberships: read_positions_set_at_once_end_at_the_furthest
             memberships: one_more_room_than_the_limit_is_refused
             memberships: members_are_listed_by_role_then_time_then_id

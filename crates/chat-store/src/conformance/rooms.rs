@@ -279,8 +279,8 @@ pub async fn an_update_that_changes_nothing_takes_no_seq(store: Shared) {
 pub async fn a_summary_is_the_viewers_own(store: Shared) {
     let (mina, lobby) = owned_room(&store).await;
     let jisu = guest(&store, "jisu").await;
-    send_many(&store, lobby, mina, 3).await;
     join(&store, lobby, jisu, Role::Guest).await;
+    send_many(&store, lobby, jisu, 3).await;
     store.mark_read(lobby, mina, Number(2)).await.unwrap();
     let summary = store
         .room_summary(lobby, Some(mina))
