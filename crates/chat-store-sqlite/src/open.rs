@@ -19,7 +19,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// Connections that read in parallel.
 const READERS: u32 = 4;
 /// How long a statement waits for a lock, and a read for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What must be in force, read back when the database opens: acknowledged is durable, references
 /// hold, deleted text is overwritten.

@@ -21,12 +21,13 @@ use std::time::Duration;
 
 use chat_store::StoreError;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::Result;
+use crate::open::PATIENCE;
 
 /// Jobs that may wait; one more is refused with `Unavailable`.
 const QUEUE_JOBS: usize = 1024;
@@ -37,6 +38,8 @@ const GROUP_BYTES: usize = 512 * 1024;
 
 /// From a write to the emptying of the log, unless a reader is in the way; then again after this.
 pub(crate) const EMPTY_LOG_AFTER: Duration = Duration::from_secs(30);
+/// How long the emptying of the log, and every write behind it, waits for a reader.
+const EMPTY_LOG_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A future as trait objects hold it.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -156,7 +159,8 @@ async fn write(
     lock: File,
 ) {
     let mut connection = Some(connection);
-    let mut empty_log_at = None;
+    // What an earlier process wrote last may be in the log still.
+    let mut empty_log_at = Some(Instant::now() + EMPTY_LOG_AFTER);
     loop {
         tokio::select! {
             first = jobs.recv() => {
@@ -167,7 +171,7 @@ async fn write(
             }
             () = until(empty_log_at) => {
                 let emptied;
-                (connection, emptied) = empty_log_or_reconnect(connection).await;
+                (connection, emptied) = empty_log_or_reconnect(connection, &options).await;
                 empty_log_at = (!emptied).then(|| Instant::now() + EMPTY_LOG_AFTER);
             }
         }
@@ -191,12 +195,15 @@ async fn until(instant: Option<Instant>) {
 /// Empties the log; whether that is done. After an error the next group gets a new connection.
 async fn empty_log_or_reconnect(
     connection: Option<SqliteConnection>,
+    options: &SqliteConnectOptions,
 ) -> (Option<SqliteConnection>, bool) {
-    let Some(mut connection) = connection else {
-        return (None, false);
+    let emptied = async {
+        let mut connection = connected(connection, options).await?;
+        let emptied = empty_log(&mut connection).await?;
+        sqlx::Result::Ok((connection, emptied))
     };
-    match empty_log(&mut connection).await {
-        Ok(emptied) => (Some(connection), emptied),
+    match emptied.await {
+        Ok((connection, emptied)) => (Some(connection), emptied),
         Err(error) => {
             tracing::warn!(%error, "the write-ahead log was not emptied");
             (None, false)
@@ -207,12 +214,30 @@ async fn empty_log_or_reconnect(
 /// Copies the log into the database and cuts it to nothing, unless somebody reads from it for
 /// longer than writes may wait for that.
 async fn empty_log(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    execute(connection, "PRAGMA busy_timeout = 100").await?;
+    wait_at_most(connection, EMPTY_LOG_PATIENCE).await?;
     let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
         .fetch_one(&mut *connection)
         .await?;
-    execute(connection, "PRAGMA busy_timeout = 5000").await?;
+    wait_at_most(connection, PATIENCE).await?;
     Ok(busy == 0)
+}
+
+/// Sets how long a statement waits for a lock.
+async fn wait_at_most(connection: &mut SqliteConnection, patience: Duration) -> sqlx::Result<()> {
+    let statement = format!("PRAGMA busy_timeout = {}", patience.as_millis());
+    let statement = sqlx::query(AssertSqlSafe(statement));
+    statement.execute(connection).await.map(drop)
+}
+
+/// The connection, or a new one in its place.
+async fn connected(
+    connection: Option<SqliteConnection>,
+    options: &SqliteConnectOptions,
+) -> sqlx::Result<SqliteConnection> {
+    match connection {
+        Some(connection) => Ok(connection),
+        None => options.connect().await,
+    }
 }
 
 /// The first job and those that wait behind it, up to the bounds of a group.
@@ -234,11 +259,7 @@ async fn commit_or_reconnect(
     options: &SqliteConnectOptions,
     group: Vec<Job>,
 ) -> Option<SqliteConnection> {
-    let connected = match connection {
-        Some(connection) => Ok(connection),
-        None => options.connect().await,
-    };
-    let outcome = match connected {
+    let outcome = match connected(connection, options).await {
         Ok(mut connection) => commit(&mut connection, group)
             .await
             .map(|done| (connection, done)),
@@ -546,33 +567,40 @@ VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
         })
     }
 
+    /// Writes the text in place of the one before.
+    async fn put(store: &SqliteStore, text: &'static str) {
+        let done = store.write(move |connection| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO sites (key, origins) VALUES ('blog', ?1)
+                     ON CONFLICT DO UPDATE SET origins = excluded.origins",
+                )
+                .bind(text)
+                .execute(connection)
+                .await?;
+                Ok(())
+            })
+        });
+        done.await.unwrap();
+    }
+
+    /// Lets the time pass after which the log is emptied.
+    async fn pass_the_time() {
+        tokio::time::pause();
+        tokio::time::advance(EMPTY_LOG_AFTER).await;
+        tokio::time::resume();
+    }
+
     #[tokio::test]
     async fn what_was_replaced_is_in_no_file_some_time_later() {
         let store = store().await;
-        let put = async |text: &'static str| {
-            let done = store.write(move |connection| {
-                Box::pin(async move {
-                    sqlx::query(
-                        "INSERT INTO sites (key, origins) VALUES ('blog', ?1)
-                         ON CONFLICT DO UPDATE SET origins = excluded.origins",
-                    )
-                    .bind(text)
-                    .execute(connection)
-                    .await?;
-                    Ok(())
-                })
-            });
-            done.await.unwrap();
-        };
-        put("[\"a-text-to-be-replaced\"]").await;
-        put("[\"another-text\"]").await;
+        put(&store, "[\"a-text-to-be-replaced\"]").await;
+        put(&store, "[\"another-text\"]").await;
         assert!(
             is_in_a_file(&store, "a-text-to-be-replaced"),
             "the log has it"
         );
-        tokio::time::pause();
-        tokio::time::advance(EMPTY_LOG_AFTER).await;
-        tokio::time::resume();
+        pass_the_time().await;
         let gone = async {
             while is_in_a_file(&store, "a-text-to-be-replaced") {
                 tokio::task::yield_now().await;
@@ -587,23 +615,25 @@ VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
     #[tokio::test]
     async fn a_reader_in_the_way_of_emptying_the_log_delays_it_and_no_write() {
         let store = store().await;
-        raise(&store).await.unwrap();
+        put(&store, "[\"a-text-to-be-replaced\"]").await;
         let mut reader = store.read().await.unwrap();
         let before: i64 = sqlx::query_scalar(COUNT)
             .fetch_one(&mut *reader)
             .await
             .unwrap();
-        raise(&store).await.unwrap();
-        tokio::time::pause();
-        tokio::time::advance(EMPTY_LOG_AFTER).await;
-        tokio::time::resume();
-        raise(&store).await.unwrap();
-        let still: i64 = sqlx::query_scalar(COUNT)
-            .fetch_one(&mut *reader)
-            .await
-            .unwrap();
-        assert_eq!((before, still), (1, 1), "its snapshot stays");
-        assert_eq!(raised(&store).await, 3);
+        assert_eq!(before, 0);
+        put(&store, "[\"another-text\"]").await;
+        pass_the_time().await;
+        let write = tokio::time::timeout(PATIENCE / 2, raise(&store)).await;
+        write.expect("it waits for the reader").unwrap();
+        assert!(is_in_a_file(&store, "a-text-to-be-replaced"));
+        drop(reader);
+        let begun = std::time::Instant::now();
+        while is_in_a_file(&store, "a-text-to-be-replaced") {
+            assert!(begun.elapsed() < 4 * PATIENCE, "it is still in a file");
+            pass_the_time().await;
+        }
+        assert_eq!(raised(&store).await, 1);
     }
 
     #[tokio::test]
