@@ -589,8 +589,11 @@ impl Connection {
 
     fn tell_typing(&mut self, room: RoomId) {
         let user = self.caller.as_ref().map(|caller| caller.user.clone());
-        if let (Some(user), Some(subscription)) = (user, self.find(room)) {
-            subscription.room.typing(&user, Instant::now());
+        // The instant of the asking: a later one would be too early for the next time.
+        if let (Some(user), Some(subscription)) = (user, self.find(room))
+            && let Some(at) = subscription.typing_at
+        {
+            subscription.room.typing(&user, at);
         }
     }
 }
