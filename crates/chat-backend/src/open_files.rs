@@ -9,19 +9,27 @@ use crate::failure::Failure;
 /// logs, and connections that are being refused.
 const BESIDES: usize = 256;
 
+/// What a process may have open at most on systems that name no maximum and yet grant no more.
+const GRANTED_WITHOUT_MAXIMUM: u64 = 10_240;
+
 /// Raises this process's limit of open files as far as the system lets it, and returns what it is
 /// then; `None` when there is none.
 pub fn raise_limit() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    let highest = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
+    let granted = |current| {
+        let wanted = Rlimit { current, ..limit };
+        setrlimit(Resource::Nofile, wanted).is_ok()
     };
-    match setrlimit(Resource::Nofile, highest) {
-        Ok(()) => limit.maximum,
-        // Some systems name a maximum that they do not grant.
-        Err(_) => limit.current,
-    }
+    let tries = [limit.maximum, below_maximum(&limit)];
+    let raised = tries.into_iter().find(|&current| granted(current));
+    raised.unwrap_or(limit.current)
+}
+
+/// The second try, where the maximum is not granted: never less than there is already.
+fn below_maximum(limit: &Rlimit) -> Option<u64> {
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    let current = limit.current?;
+    Some(GRANTED_WITHOUT_MAXIMUM.min(most).max(current))
 }
 
 /// As many of the wanted connections as this limit of open files leaves; says so when those are
@@ -66,6 +74,15 @@ mod tests {
         assert_eq!(fit(Some(18_255), 18_000), Some(17_999));
         assert_eq!(fit(Some(257), 18_000), Some(1));
         assert_eq!(fit(None, 18_000), Some(18_000));
+    }
+
+    #[test]
+    fn the_second_try_is_what_is_granted_without_a_maximum_and_lowers_nothing() {
+        let second = |current, maximum| below_maximum(&Rlimit { current, maximum });
+        assert_eq!(second(Some(256), None), Some(10_240));
+        assert_eq!(second(Some(256), Some(4_096)), Some(4_096));
+        assert_eq!(second(Some(20_000), None), Some(20_000));
+        assert_eq!(second(None, None), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod hostile;
 mod http;
 mod logs;
 mod messages;
+#[cfg(target_os = "linux")]
 mod open_files;
 mod presence;
 mod purge;
