@@ -9,9 +9,11 @@ use chat_types::endpoint::{
     RegisterAccount, SignOutEverywhere,
 };
 use chat_types::room::{EditMessage, ListQuery};
+use chat_types::ws::SUBPROTOCOL;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing_subscriber::EnvFilter;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, Socket, TestApp, handshake};
 
 /// A log that a test can read.
 #[derive(Clone, Default)]
@@ -33,19 +35,24 @@ impl Write for Log {
     }
 }
 
+const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 const ADDRESS: &str = "203.0.113.77";
 const WORDS: &str = "words that only readers of the room may see";
 
 #[tokio::test]
 async fn no_text_password_token_or_address_is_in_the_log() {
-    let app = TestApp::start_with(&[("--trusted-proxies", "1")]).await;
+    let mut app = TestApp::start_with(&[("--trusted-proxies", "1")]).await;
+    let forwarded = HeaderMap::from_iter([(FORWARDED, HeaderValue::from_static(ADDRESS))]);
+    let client = reqwest::Client::builder().default_headers(forwarded);
+    app.http = client.build().unwrap();
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new("debug"))
         .with_writer(move || writer.clone())
         .finish();
-    // Everything of this test runs on its thread.
+    // Server and clients run on the thread of this test; others only hash passwords and run the
+    // database's statements, and log nothing.
     let _logged = tracing::subscriber::set_default(subscriber);
 
     let mut secrets = vec![ADDRESS.to_owned(), WORDS.to_owned(), PASSWORD.to_owned()];
@@ -68,7 +75,11 @@ async fn no_text_password_token_or_address_is_in_the_log() {
         .unwrap();
 
     let room = mina.open_page("blog", "/log").await.room.id;
-    let mut socket = app.socket(Some(mina.token())).await;
+    let mut request = handshake(app.address, None, Some(SUBPROTOCOL));
+    let headers = request.headers_mut();
+    headers.insert(FORWARDED, HeaderValue::from_static(ADDRESS));
+    let mut socket = Socket::open(request).await;
+    socket.hello(Some(mina.token())).await;
     socket.follow(room).await;
     let sent = socket.say(room, WORDS).await;
     let edit = EditMessage {
@@ -85,7 +96,6 @@ async fn no_text_password_token_or_address_is_in_the_log() {
     for path in ["/v1/guests", "/v1/sessions"] {
         let request = app.http.post(app.url(path)).body(WORDS);
         let request = request.header("content-type", "application/json");
-        let request = request.header("x-forwarded-for", ADDRESS);
         request.send().await.unwrap();
     }
     mina.call::<GetMe>(&[], Empty {}).await.unwrap();
