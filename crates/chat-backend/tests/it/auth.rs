@@ -289,7 +289,7 @@ async fn a_sign_in_that_finds_no_place_to_wait_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn two_tabs_without_common_storage_stay_signed_in() {
+async fn two_tabs_without_common_storage_stay_signed_in_while_they_take_turns() {
     let app = TestApp::start().await;
     let mina = app.guest("mina").await;
     let mut first = mina.login().tokens.refresh_token.clone();
@@ -301,6 +301,12 @@ async fn two_tabs_without_common_storage_stay_signed_in() {
         second = refresh(&app, &second).await.unwrap().tokens.refresh_token;
         assert_eq!(first, second);
     }
+    for _ in 0..2 {
+        first = refresh(&app, &first).await.unwrap().tokens.refresh_token;
+    }
+    let signed_out = refresh(&app, &second).await.err().unwrap();
+    assert_eq!(signed_out.status, 401);
+    assert_eq!(refresh(&app, &first).await.err().unwrap().status, 401);
 }
 
 #[tokio::test]
