@@ -200,7 +200,7 @@ async fn empty_log_or_reconnect(
     let emptied = async {
         let mut connection = connected(connection, options).await?;
         let emptied = empty_log(&mut connection).await?;
-        sqlx::Result::Ok((connection, emptied))
+        Ok::<_, sqlx::Error>((connection, emptied))
     };
     match emptied.await {
         Ok((connection, emptied)) => (Some(connection), emptied),

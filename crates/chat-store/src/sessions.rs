@@ -19,7 +19,7 @@ pub struct NewSession {
     pub user: UserId,
     /// The first refresh token's hash.
     pub refresh: TokenHash,
-    /// The device in words, at most 120 characters.
+    /// The device in words, at most 200 characters.
     pub device: String,
     /// Now.
     pub at: Timestamp,

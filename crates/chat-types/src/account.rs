@@ -103,7 +103,7 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When its tokens were last renewed.
     pub last_used_at: Timestamp,
-    /// The device in words, from the user agent; untrusted text, at most 120 characters.
+    /// The device in words, from the user agent; untrusted text, at most 200 characters.
     pub device: String,
     /// Whether it is the session of this request.
     pub current: bool,

@@ -16,13 +16,15 @@ use crate::rate_limit::AddressKey;
 pub struct Client {
     /// Its address, behind the trusted proxies. Never logged.
     pub address: IpAddr,
-    /// The device in words, at most 120 characters; untrusted.
+    /// The device in words, at most 200 characters; untrusted.
     pub device: String,
     /// The languages of its reader, as the browser writes them.
     pub languages: String,
 }
 
-const DEVICE_CHARS: usize = 120;
+/// Characters of a user agent that are kept: a phone's, with the name of its browser at the end, has
+/// about 140.
+const DEVICE_CHARS: usize = 200;
 
 impl Client {
     /// The client of this request.
@@ -40,11 +42,7 @@ impl Client {
         };
         Ok(Self {
             address: client_ip(&parts.headers, peer.0, config.trusted_proxies),
-            device: text(USER_AGENT)
-                .unwrap_or_default()
-                .chars()
-                .take(DEVICE_CHARS)
-                .collect(),
+            device: device(text(USER_AGENT).unwrap_or_default()),
             languages: text(ACCEPT_LANGUAGE).unwrap_or_default().to_owned(),
         })
     }
@@ -53,6 +51,10 @@ impl Client {
     pub fn key(&self) -> AddressKey {
         AddressKey::from(self.address)
     }
+}
+
+fn device(user_agent: &str) -> String {
+    user_agent.chars().take(DEVICE_CHARS).collect()
 }
 
 /// The address of the client behind `trusted_proxies` proxies, each of which appends the address
@@ -81,6 +83,16 @@ mod tests {
         headers.insert("x-forwarded-for", forwarded.parse().unwrap());
         let peer = "192.0.2.1:5000".parse().unwrap();
         client_ip(&headers, peer, trusted_proxies).to_string()
+    }
+
+    #[test]
+    fn a_user_agent_is_kept_up_to_its_limit() {
+        let longest = "x".repeat(DEVICE_CHARS);
+        assert_eq!(device(&longest), longest);
+        assert_eq!(device(&format!("{longest}y")), longest);
+        let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 \
+                     (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
+        assert_eq!(device(phone), phone);
     }
 
     #[test]
