@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use wasm_bindgen::JsValue;
 
 use crate::api::http::ApiError;
-use crate::api::{document, host, storage};
+use crate::api::{document, history, host, storage};
 use crate::i18n::{Key, text, tr, use_lang};
 use crate::state::connection::provide_connection;
 use crate::state::look::{Theme, provide_lang};
@@ -106,7 +106,7 @@ async fn find_room(session: Session) -> Result<RoomId, ApiError> {
         code: chat_types::problem::ErrorCode::NotFound,
         ..ApiError::UNREACHABLE
     };
-    let (site, page) = named_page(&document::path()).ok_or(missing)?;
+    let (site, page) = named_page(&history::path()).ok_or(missing)?;
     let body = OpenPage {
         site,
         page,

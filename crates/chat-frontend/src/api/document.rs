@@ -41,12 +41,6 @@ pub fn set_title(title: &str) {
     document().set_title(title);
 }
 
-/// What follows the `#` of the address.
-pub fn fragment() -> Option<String> {
-    let hash = window().location().hash().ok()?;
-    hash.strip_prefix('#').map(str::to_owned)
-}
-
 /// The body of the answer to the request that the page began before the module was there, if it is
 /// for an address with `part` in it and succeeded. Given out once.
 pub async fn head_start(part: &str) -> Option<String> {
@@ -82,9 +76,4 @@ pub fn copy_selection() -> bool {
 pub fn reload() {
     // Only a page that is going away refuses.
     let _ = window().location().reload();
-}
-
-/// The path of the page's address.
-pub fn path() -> String {
-    window().location().pathname().unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 pub mod document;
 pub mod driver;
 pub mod events;
+pub mod history;
 pub mod host;
 pub mod http;
 pub mod panic;

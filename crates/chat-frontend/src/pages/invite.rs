@@ -7,14 +7,13 @@ use chat_types::problem::ErrorCode;
 use chat_types::room::AcceptInvite;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 
-use crate::api::document;
+use crate::api::history;
 use crate::api::http::ApiError;
 use crate::i18n::{Key, text, tr, use_lang};
-use crate::routes;
+use crate::routes::{self, Page};
 use crate::state::my_rooms::use_my_rooms;
+use crate::state::navigation::use_navigation;
 use crate::state::session::use_session;
 use crate::ui::empty::Empty;
 use crate::ui::icons::IconName;
@@ -30,7 +29,7 @@ pub fn InvitePage() -> impl IntoView {
     name_page_by(Key::InviteTitle);
     let session = use_session();
     let rooms = use_my_rooms();
-    let navigate = use_navigate();
+    let navigation = use_navigation();
     let error = RwSignal::new(None::<ApiError>);
     let known = Memo::new(move |_| session.user().with(Option::is_some));
     Effect::new(move |_| {
@@ -41,14 +40,13 @@ pub fn InvitePage() -> impl IntoView {
             error.set(Some(gone()));
             return;
         };
-        let navigate = navigate.clone();
         spawn_local(async move {
             let body = AcceptInvite { code };
             match session.call::<UseInvite>(&[], &Nothing {}, &body).await {
                 Ok(summary) => {
                     let room = summary.room.id;
                     rooms.put(summary);
-                    navigate(&routes::room(room), NavigateOptions::default());
+                    navigation.go(Page::Room(room));
                 }
                 Err(problem) => {
                     error.try_set(Some(problem));
@@ -108,7 +106,7 @@ fn Failed(error: ApiError) -> impl IntoView {
 }
 
 fn code() -> Option<InviteCode> {
-    document::fragment()?.parse().ok()
+    history::fragment()?.parse().ok()
 }
 
 fn gone() -> ApiError {

@@ -2,30 +2,25 @@
 
 use chat_types::id::RoomId;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_params_map};
 
-use super::not_found::NotFoundPage;
-use crate::routes::Go;
+use crate::routes::Page;
+use crate::state::navigation::use_navigation;
 use crate::ui::room_view::RoomView;
 use crate::ui::sidebar::Sidebar;
 
 /// `/r/{room}`.
 #[component]
 pub fn RoomPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("room")?.parse::<RoomId>().ok()));
-    let navigate = use_navigate();
-    provide_context(Go(Callback::new(move |path: String| {
-        navigate(&path, NavigateOptions::default());
-    })));
+    let page = use_navigation().page();
+    // On the way to another page it stays that of the last room.
+    let id = Memo::new(move |last: Option<&Option<RoomId>>| {
+        let room = page.get().and_then(Page::room);
+        room.or_else(|| last.copied().flatten())
+    });
     view! {
         <div class="app__frame app__frame--room">
             <Sidebar current=id/>
-            {move || match id.get() {
-                Some(id) => view! { <RoomView id/> }.into_any(),
-                None => view! { <NotFoundPage/> }.into_any(),
-            }}
+            {move || id.get().map(|id| view! { <RoomView id/> })}
         </div>
     }
 }

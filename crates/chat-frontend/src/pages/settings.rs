@@ -6,15 +6,16 @@ use chat_types::event::{User, UserKind};
 use chat_types::id::SessionId;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 
 use crate::api::http::ApiError;
 use crate::api::time;
 use crate::i18n::{Key, fill, text, tr, use_lang};
+use crate::routes::{self, Page};
 use crate::state::device;
 use crate::state::load::Load;
+use crate::state::navigation::use_navigation;
 use crate::state::session::use_session;
+use crate::test_ids;
 use crate::ui::avatar::{Avatar, AvatarSize};
 use crate::ui::dialog::Dialog;
 use crate::ui::empty::Empty;
@@ -25,7 +26,6 @@ use crate::ui::notice::{ProblemNotice, in_words};
 use crate::ui::sidebar::{Sidebar, kind_words};
 use crate::ui::skeleton::SkeletonLines;
 use crate::ui::title::name_page_by;
-use crate::{routes, test_ids};
 
 /// Settings. A visitor can choose the looks.
 #[component]
@@ -346,11 +346,10 @@ enum Ending {
 #[component]
 fn SignOutButtons(account: Memo<bool>) -> impl IntoView {
     let session = use_session();
-    let navigate = use_navigate();
+    let navigation = use_navigation();
     let error = RwSignal::new(None::<ApiError>);
     let (asking_guest, asking_all) = (RwSignal::new(false), RwSignal::new(false));
     let end = Callback::new(move |ending: Ending| {
-        let navigate = navigate.clone();
         spawn_local(async move {
             let ended = match ending {
                 Ending::Here => {
@@ -368,7 +367,7 @@ fn SignOutButtons(account: Memo<bool>) -> impl IntoView {
                 }
             };
             match ended {
-                Ok(()) => navigate(routes::LOBBY, NavigateOptions::default()),
+                Ok(()) => navigation.go(Page::Lobby),
                 Err(problem) => {
                     error.try_set(Some(problem));
                 }

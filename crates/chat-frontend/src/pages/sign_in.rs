@@ -4,17 +4,18 @@ use chat_types::event::{User, UserKind};
 use chat_types::id::RoomId;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_query_map};
 
+use crate::api::history;
 use crate::api::http::ApiError;
 use crate::i18n::{Key, fill, text, tr, use_lang};
+use crate::routes::{self, Page};
+use crate::state::navigation::use_navigation;
 use crate::state::session::use_session;
+use crate::test_ids;
 use crate::ui::field::{Field, field_error, other_error};
 use crate::ui::notice::ProblemNotice;
 use crate::ui::title::name_page_by;
 use crate::ui::topbar::Topbar;
-use crate::{routes, test_ids};
 
 /// What the form is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,8 +104,7 @@ fn AccountForm(purpose: Purpose) -> impl IntoView {
     let display_name = RwSignal::new(String::new());
     let error = RwSignal::new(None::<ApiError>);
     let pending = RwSignal::new(false);
-    let navigate = use_navigate();
-    let query = use_query_map();
+    let navigation = use_navigation();
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if pending.get_untracked() {
@@ -114,8 +114,7 @@ fn AccountForm(purpose: Purpose) -> impl IntoView {
         error.set(None);
         let (name, secret) = (username.get_untracked(), password.get_untracked());
         let shown = Some(display_name.get_untracked()).filter(|name| !name.trim().is_empty());
-        let target = query.with_untracked(|query| target(query.get_str(routes::ROOM_PARAM)));
-        let navigate = navigate.clone();
+        let target = target(history::query(routes::ROOM_PARAM).as_deref());
         spawn_local(async move {
             let done = match purpose {
                 Purpose::SignIn => session.sign_in(name, secret).await,
@@ -123,7 +122,7 @@ fn AccountForm(purpose: Purpose) -> impl IntoView {
             };
             pending.try_set(false);
             match done {
-                Ok(()) => navigate(&target, NavigateOptions::default()),
+                Ok(()) => navigation.go(target),
                 Err(problem) => {
                     error.try_set(Some(problem));
                 }
@@ -184,24 +183,24 @@ fn AccountForm(purpose: Purpose) -> impl IntoView {
 
 /// Where to go afterwards: the room where somebody asked to sign in, else the lobby. Only a room id
 /// is taken from the address, so that no link can send people elsewhere.
-fn target(room: Option<&str>) -> String {
+fn target(room: Option<&str>) -> Page {
     room.and_then(|id| id.parse::<RoomId>().ok())
-        .map_or_else(|| routes::LOBBY.to_owned(), routes::room)
+        .map_or(Page::Lobby, Page::Room)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::target;
+    use super::{Page, target};
 
     #[test]
     fn signing_in_leads_back_to_the_room() {
         let room = "00000000-0000-4000-8000-000000000001";
-        assert_eq!(target(Some(room)), format!("/r/{room}"));
+        assert_eq!(target(Some(room)), Page::Room(room.parse().unwrap()));
     }
 
     #[test]
     fn no_address_leads_anywhere_but_to_a_room() {
-        assert_eq!(target(Some("//evil.example")), "/");
-        assert_eq!(target(None), "/");
+        assert_eq!(target(Some("//evil.example")), Page::Lobby);
+        assert_eq!(target(None), Page::Lobby);
     }
 }

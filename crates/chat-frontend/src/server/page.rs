@@ -3,7 +3,7 @@
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chat_types::id::{PageKey, RoomId, SiteKey};
+use chat_types::id::{PageKey, SiteKey};
 use chat_types::room::OpenPage;
 use leptos::IntoView;
 use leptos::nonce::Nonce;
@@ -15,7 +15,8 @@ use super::locale::Look;
 use super::shell::{AppShell, AppShellProps, EmbedShell, EmbedShellProps, Head, HeadStart};
 use super::sites::SiteError;
 use crate::i18n::{Key, LangCtx, text};
-use crate::routes;
+use crate::routes::Page;
+use crate::state::navigation::Requested;
 
 /// Every page of the app. A path that names nothing gets the same shell, with the status 404.
 pub async fn app(
@@ -23,23 +24,12 @@ pub async fn app(
     Query(look): Query<Look>,
     request: Request,
 ) -> Response {
-    let path = request.uri().path();
-    let room = path
-        .strip_prefix("/r/")
-        .and_then(|id| id.parse::<RoomId>().ok());
-    let known = [
-        routes::LOBBY,
-        routes::SIGN_IN,
-        routes::REGISTER,
-        routes::SETTINGS,
-        routes::INVITE,
-    ];
-    let status = if room.is_some() || known.contains(&path) {
-        StatusCode::OK
-    } else {
-        StatusCode::NOT_FOUND
+    let page = Page::at(request.uri().path());
+    let status = match page {
+        Some(_) => StatusCode::OK,
+        None => StatusCode::NOT_FOUND,
     };
-    let head_start = room.map(|room| HeadStart {
+    let head_start = page.and_then(Page::room).map(|room| HeadStart {
         url: format!(
             "{}/v1/rooms/{room}/messages?limit=50",
             state.config().api_base
@@ -120,7 +110,9 @@ async fn render<V: IntoView + 'static>(
 ) -> Response {
     let policy = content_security_policy(&head.nonce, &head.api_base, frame_ancestors);
     let (nonce, lang) = (head.nonce.clone(), head.lang);
+    let page = Page::at(request.uri().path());
     let context = move || {
+        provide_context(Requested(page));
         provide_context(nonce.clone());
         provide_context(LangCtx(RwSignal::new(lang)));
     };

@@ -6,6 +6,7 @@ pub mod device;
 pub mod load;
 pub mod look;
 pub mod my_rooms;
+pub mod navigation;
 pub mod open_room;
 pub mod place;
 pub mod room;

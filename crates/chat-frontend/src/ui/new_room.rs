@@ -3,17 +3,17 @@
 use chat_types::room::{CreateRoom, RoomKind};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 
 use crate::api::http::ApiError;
 use crate::i18n::{Key, tr};
+use crate::routes::Page;
 use crate::state::my_rooms::use_my_rooms;
+use crate::state::navigation::use_navigation;
+use crate::test_ids;
 use crate::ui::dialog::Dialog;
 use crate::ui::field::{Field, field_error, other_error};
 use crate::ui::icons::Icon;
 use crate::ui::notice::ProblemNotice;
-use crate::{routes, test_ids};
 
 /// The dialog that makes a room and goes there.
 #[component]
@@ -36,7 +36,7 @@ fn NewRoomForm(open: RwSignal<bool>) -> impl IntoView {
     let error = RwSignal::new(None::<ApiError>);
     let pending = RwSignal::new(false);
     let rooms = use_my_rooms();
-    let navigate = use_navigate();
+    let navigation = use_navigation();
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if pending.get_untracked() {
@@ -48,14 +48,13 @@ fn NewRoomForm(open: RwSignal<bool>) -> impl IntoView {
             name: name.get_untracked(),
             topic: topic.get_untracked(),
         };
-        let navigate = navigate.clone();
         spawn_local(async move {
             let made = rooms.create(room).await;
             pending.try_set(false);
             match made {
                 Ok(room) => {
                     open.try_set(false);
-                    navigate(&routes::room(room), NavigateOptions::default());
+                    navigation.go(Page::Room(room));
                 }
                 Err(problem) => {
                     error.try_set(Some(problem));

@@ -10,7 +10,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::i18n::{Key, counted, fill, text, tr, use_lang};
-use crate::routes::{self, Go};
+use crate::routes::Page;
+use crate::state::navigation::Navigation;
 use crate::state::room::RoomModel;
 use crate::state::session::{Session, use_session};
 use crate::test_ids;
@@ -121,7 +122,7 @@ fn Person(role: Option<Role>, user: User, here: bool) -> impl IntoView {
     } else {
         "person"
     };
-    let go = use_context::<Go>();
+    let navigation = use_context::<Navigation>();
     let id = user.id;
     let reader = session
         .user()
@@ -130,17 +131,17 @@ fn Person(role: Option<Role>, user: User, here: bool) -> impl IntoView {
         let name = user.name.clone();
         move || fill(text(lang.get(), Key::MessagePerson), &[("name", &name)])
     };
-    let open = go.filter(|_| reader.is_some_and(|reader| reader != id));
+    let open = navigation.filter(|_| reader.is_some_and(|reader| reader != id));
     let face = view! { <Face role user/> };
     match open {
-        Some(Go(go)) => view! {
+        Some(navigation) => view! {
             <li>
                 <button
                     class=class
                     type="button"
                     title=label
                     data-testid=test_ids::PERSON
-                    on:click=move |_| spawn_local(open_direct(session, id, go))
+                    on:click=move |_| spawn_local(open_direct(session, id, navigation))
                 >
                     {face}
                 </button>
@@ -164,11 +165,11 @@ fn Face(role: Option<Role>, user: User) -> impl IntoView {
 }
 
 /// Goes to the direct room. Where it cannot be had, nothing happens: the person may try again.
-async fn open_direct(session: Session, user: UserId, go: Callback<String>) {
+async fn open_direct(session: Session, user: UserId, navigation: Navigation) {
     if let Ok(summary) = session
         .call::<OpenDirectRoom>(&[], &Nothing {}, &OpenDirect { user })
         .await
     {
-        go.run(routes::room(summary.room.id));
+        navigation.go(Page::Room(summary.room.id));
     }
 }
