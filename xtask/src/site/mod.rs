@@ -3,6 +3,8 @@
 
 mod compress;
 mod css;
+mod names;
+mod trim;
 mod wasm;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ pub(crate) fn build(options: &Options) -> anyhow::Result<()> {
     let modules = wasm::modules(&work, options.force)?;
     let mut sources = modules.clone();
     sources.extend(["style", "public"].map(|folder| front_end.join(folder)));
+    // How the files are made from these.
+    sources.push(paths::root().join("xtask/src/site"));
     let stamp = stamp(&sources)?;
     let stamp_file = work.join("site-stamp");
     if !options.force
@@ -65,7 +69,7 @@ fn assemble(front_end: &Path, modules: &[PathBuf], work: &Path) -> anyhow::Resul
     let mut files = Files::new();
     let mut manifest = serde_json::Map::new();
     for (artifact, module) in wasm::ARTIFACTS.into_iter().zip(modules) {
-        let bound = wasm::bind(artifact, module, work)?;
+        let bound = names::shorten(wasm::bind(artifact, module, work)?)?;
         let wasm_name = add(&mut files, artifact, "wasm", bound.wasm);
         let script = bound.script.replace(&bound.wasm_name, &wasm_name);
         let js_name = add(&mut files, artifact, "js", script.into_bytes());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use wasm_bindgen_cli_support::Bindgen;
 
-use super::{is_current, stamp};
+use super::{is_current, stamp, trim};
 use crate::{paths, process, tools};
 
 /// The artifacts, each named like the feature that selects it.
@@ -59,8 +59,9 @@ pub(super) fn bind(artifact: &str, module: &Path, work: &Path) -> anyhow::Result
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
+    let compiled = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     Bindgen::new()
-        .input_path(module)
+        .input_bytes(artifact, trim::trim(&compiled)?)
         .out_name(artifact)
         .web(true)?
         .typescript(false)
