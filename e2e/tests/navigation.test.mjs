@@ -77,6 +77,7 @@ scenario('every page can be opened by its address', async (world) => {
   for (const path of ['/', `/r/${room}`, '/sign-in', '/register', '/settings', '/invite']) {
     const answer = await mina.page.goto(mina.servers.web + path);
     assert.equal(answer.status(), 200, path);
+    assert.match(answer.headers()['content-encoding'] ?? 'none', /^(br|gzip)$/, path);
     await mina.page.locator('#content, [role=log]').first().waitFor();
   }
 });

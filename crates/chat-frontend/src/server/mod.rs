@@ -16,6 +16,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tower_http::compression::CompressionLayer;
 
 use self::assets::Assets;
 use self::config::Config;
@@ -78,11 +79,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 
 /// What browsers reach.
 pub fn router(state: AppState) -> Router {
-    Router::new()
-        .route("/assets/{file}", get(assets::asset))
-        .route("/embed.js", get(assets::loader))
+    // Assets are kept compressed; pages are made for each request.
+    let pages = Router::new()
         .route("/embed/{site}/{page}", get(page::embed))
         .fallback(get(page::app))
+        .layer(CompressionLayer::new());
+    pages
+        .route("/assets/{file}", get(assets::asset))
+        .route("/embed.js", get(assets::loader))
         .layer(axum::middleware::from_fn(headers::common))
         .with_state(state)
 }
