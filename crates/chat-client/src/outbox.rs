@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use chat_types::decode::{self, Decode, Fields};
 use chat_types::id::{ClientId, RoomId, Seq, UserId};
 use chat_types::limits::Limits;
 use chat_types::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::row::{Pending, PendingState};
 
@@ -86,17 +88,26 @@ struct Stored<'a> {
     items: Vec<&'a Pending>,
 }
 
-#[derive(Deserialize)]
 struct Restored {
     author: Option<UserId>,
     items: Vec<Pending>,
+}
+
+impl Decode for Restored {
+    fn decode(tree: Value) -> Option<Self> {
+        let mut fields = Fields::of(tree)?;
+        Some(Self {
+            author: fields.may("author")?,
+            items: fields.need("items")?,
+        })
+    }
 }
 
 impl Outbox {
     /// What an earlier run kept. A text that cannot be read counts as empty: it is this device's
     /// own, and nothing better can be done with it.
     pub(crate) fn restore(text: Option<&str>) -> Self {
-        let restored = text.and_then(|text| serde_json::from_str::<Restored>(text).ok());
+        let restored = text.and_then(decode::from_text::<Restored>);
         let Some(Restored { author, mut items }) = restored else {
             return Self::default();
         };

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use chat_types::decode::{Decode, Fields};
 use chat_types::event::{Content, Message, Reaction, ReplyPreview, User};
 use chat_types::id::{ClientId, MessageId, Number, RoomId};
 use chat_types::problem::ErrorCode;
 use chat_types::text::TextReason;
 use chat_types::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// Names a row for as long as it is shown: an own message keeps its key when it is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +30,7 @@ impl fmt::Display for RowKey {
 }
 
 /// A message on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pending {
     /// To which room.
     pub room: RoomId,
@@ -37,17 +39,30 @@ pub struct Pending {
     /// The text.
     pub body: String,
     /// The message that it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyPreview>,
     /// When the user sent it, by this device's clock.
     pub at: Timestamp,
     /// How far it is.
-    #[serde(default)]
     pub state: PendingState,
 }
 
+impl Decode for Pending {
+    fn decode(tree: Value) -> Option<Self> {
+        let mut fields = Fields::of(tree)?;
+        Some(Self {
+            room: fields.need("room")?,
+            client_id: fields.need("client_id")?,
+            body: fields.need("body")?,
+            reply_to: fields.may("reply_to")?,
+            at: fields.need("at")?,
+            state: fields.may("state")?,
+        })
+    }
+}
+
 /// How far a message on its way is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum PendingState {
     /// Waiting or under way; it is tried again by itself.
@@ -67,9 +82,29 @@ pub enum PendingState {
         /// Why.
         code: ErrorCode,
         /// Why the text was refused.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<TextReason>,
     },
+}
+
+impl Decode for PendingState {
+    fn decode(tree: Value) -> Option<Self> {
+        let mut fields = Fields::of(tree)?;
+        let word: String = fields.need("is")?;
+        match word.as_str() {
+            "sending" => Some(Self::Sending),
+            "accepted" => Some(Self::Accepted {
+                id: fields.need("id")?,
+                number: fields.need("number")?,
+                seq: fields.need("seq")?,
+            }),
+            "failed" => Some(Self::Failed {
+                code: fields.need("code")?,
+                reason: fields.may("reason")?,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// How far a row is.

@@ -1,6 +1,7 @@
 //! The embed: one room inside another site's page, without a router.
 
 use chat_types::account::Empty as NoQuery;
+use chat_types::decode;
 use chat_types::endpoint::OpenPageRoom;
 use chat_types::id::{PageKey, RoomId, SiteKey};
 use chat_types::room::{OpenPage, RoomSummary};
@@ -99,7 +100,7 @@ fn Failed(error: ApiError, open: impl Fn() + Send + 'static) -> impl IntoView {
 /// The room of the page; the request began before this code was there.
 async fn find_room(session: Session) -> Result<RoomId, ApiError> {
     let begun = document::head_start("/v1/pages").await;
-    if let Some(summary) = begun.and_then(|text| serde_json::from_str::<RoomSummary>(&text).ok()) {
+    if let Some(summary) = begun.and_then(|text| decode::from_text::<RoomSummary>(&text)) {
         return Ok(summary.room.id);
     }
     let missing = ApiError {

@@ -8,6 +8,7 @@ use crate::account::{
     ChangePassword, CreateGuest, Empty, Me, Meta, OfferedName, Refresh, Register, SessionList,
     SignIn, SignedIn,
 };
+use crate::decode::Decode;
 use crate::room::{
     AcceptInvite, Changed, CreateInvite, CreateRoom, EditMessage, History, HistoryQuery, Invite,
     ListQuery, MarkRead, MemberPage, OpenDirect, OpenPage, Pin, React, RoomPage, RoomSummary,
@@ -81,7 +82,7 @@ pub trait Endpoint {
     /// The request's body.
     type Body: Serialize + DeserializeOwned;
     /// The body of a successful answer, which is 200 or, for what was made, 201.
-    type Response: Serialize + DeserializeOwned;
+    type Response: Serialize + DeserializeOwned + Decode;
 }
 
 /// One endpoint with the schemas of its types, for documents made from them.

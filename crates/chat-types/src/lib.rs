@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod close;
+pub mod decode;
 pub mod endpoint;
 pub mod event;
 pub mod frame;

@@ -1,5 +1,6 @@
 //! What the server says, document by document.
 
+use chat_types::decode;
 use chat_types::time::Timestamp;
 use chat_types::ws::{Command, Err, Ok, ServerDoc};
 
@@ -19,7 +20,7 @@ impl Client {
                 return;
             }
             // One that cannot be read is skipped: were it an event, the gap is found and repaired.
-            if let Result::Ok(document) = serde_json::from_str(document) {
+            if let Some(document) = decode::from_text(document) {
                 self.document(now, document);
             }
         }

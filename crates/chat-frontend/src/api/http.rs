@@ -1,5 +1,6 @@
 //! HTTP requests, made from the endpoints that both sides share.
 
+use chat_types::decode::{self, Decode as _};
 use chat_types::endpoint::{Endpoint, Method};
 use chat_types::problem::{ErrorCode, Problem};
 use chat_types::text::TextReason;
@@ -42,7 +43,7 @@ impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
         let reason = problem
             .reason
-            .and_then(|word| serde_json::from_value(word.into()).ok());
+            .and_then(|word| TextReason::decode(word.into()));
         Self {
             code: problem.code,
             field: problem.field,
@@ -106,7 +107,7 @@ impl Request {
         if response.ok() {
             return Ok(text);
         }
-        let problem: Problem = serde_json::from_str(&text).map_err(|_| ApiError::UNREACHABLE)?;
+        let problem: Problem = decode::from_text(&text).ok_or(ApiError::UNREACHABLE)?;
         Err(problem.into())
     }
 }
@@ -116,7 +117,7 @@ impl Request {
 /// # Errors
 /// [`ApiError::UNREACHABLE`] when it is not what the endpoint promises.
 pub fn read<E: Endpoint>(text: &str) -> Result<E::Response, ApiError> {
-    serde_json::from_str(text).map_err(|_| ApiError::UNREACHABLE)
+    decode::from_text(text).ok_or(ApiError::UNREACHABLE)
 }
 
 /// Calls an endpoint that needs no token.

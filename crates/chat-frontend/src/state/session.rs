@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use chat_types::account::{CreateGuest, Empty, Refresh, Register, SignIn, SignedIn};
+use chat_types::decode::{self, Decode, Fields};
 use chat_types::endpoint::{
     Access, CreateSession, Endpoint, JoinAsGuest, OfferName, RefreshSession, RegisterAccount,
     SignOut,
@@ -17,7 +18,8 @@ use futures_util::future::{LocalBoxFuture, Shared};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use send_wrapper::SendWrapper;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::api::http::{self, ApiError};
 use crate::api::storage::{self, Reach, SESSION};
@@ -27,7 +29,7 @@ use crate::api::time;
 const MARGIN_MS: u64 = 20_000;
 
 /// What survives a reload.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize)]
 struct Stored {
     user: User,
     refresh_token: String,
@@ -317,8 +319,18 @@ impl Session {
     }
 }
 
+impl Decode for Stored {
+    fn decode(tree: Value) -> Option<Self> {
+        let mut fields = Fields::of(tree)?;
+        Some(Self {
+            user: fields.need("user")?,
+            refresh_token: fields.need("refresh_token")?,
+        })
+    }
+}
+
 fn stored() -> Option<Stored> {
-    serde_json::from_str(&storage::get(Reach::Device, SESSION)?).ok()
+    decode::from_text(&storage::get(Reach::Device, SESSION)?)
 }
 
 /// Whether the page around a frame may keep this user's login: a guest's name is good for the rooms of

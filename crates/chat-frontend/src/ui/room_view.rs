@@ -1,6 +1,7 @@
 //! One room: head, timeline, and where one writes. The app and the embed show the same.
 
 use chat_client::RoomStatus;
+use chat_types::decode;
 use chat_types::id::RoomId;
 use chat_types::room::{History, Role};
 use leptos::prelude::*;
@@ -75,7 +76,7 @@ pub fn RoomView(
 /// Opens the room with the page that was fetched beside the module, where it can be used.
 async fn open(model: &RoomModel, session: Session) {
     let page = document::head_start(&format!("/rooms/{}/", model.id())).await;
-    let page = page.and_then(|text| serde_json::from_str::<History>(&text).ok());
+    let page = page.and_then(|text| decode::from_text::<History>(&text));
     // It was fetched without a token, so it cannot know which reactions are the reader's own.
     let visitor = session.user().with_untracked(Option::is_none);
     let usable = |page: &History| {

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chat_types::decode::{self, Decode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,11 +35,25 @@ fn again<T: Serialize + DeserializeOwned>(value: &Value) -> Result<Value, String
     serde_json::to_value(&read).map_err(|error| error.to_string())
 }
 
+/// The same for what a server sends, which clients read in a way of their own: to the same end.
+fn again_both<T: Serialize + DeserializeOwned + Decode + PartialEq>(
+    value: &Value,
+) -> Result<Value, String> {
+    let text = value.to_string();
+    let decoded = decode::from_text::<T>(&text);
+    assert!(
+        decoded == serde_json::from_str(&text).ok(),
+        "clients read it in another way: {text}"
+    );
+    again::<T>(value)
+}
+
 macro_rules! wire_types {
-    ($($module:ident: $($name:ident)*;)*) => {
-        /// Reads the value as the named type and writes it again.
+    (sent { $($sent_module:ident: $($sent:ident)*;)* } received { $($module:ident: $($name:ident)*;)* }) => {
+        /// Reads the value as the named type and writes it again. What a server sends is read in both ways.
         pub(crate) fn read_again(type_name: &str, value: &Value) -> Result<Value, String> {
             match type_name {
+                $($(stringify!($sent) => again_both::<chat_types::$sent_module::$sent>(value),)*)*
                 $($(stringify!($name) => again::<chat_types::$module::$name>(value),)*)*
                 _ => Err(format!("{type_name} is not in `wire_types!`")),
             }
@@ -47,13 +62,18 @@ macro_rules! wire_types {
 }
 
 wire_types! {
-    ws: Command ServerDoc;
-    problem: Problem;
-    account: CreateGuest Register SignIn Refresh ChangePassword SignedIn Me SessionList OfferedName Meta
-        Empty;
-    room: CreateRoom UpdateRoom OpenPage OpenDirect RoomPage RoomSummary MemberPage CreateInvite Invite
-        AcceptInvite SendMessage Sent EditMessage React Pin Changed History HistoryQuery ListQuery
-        MarkRead Site;
+    sent {
+        ws: ServerDoc;
+        problem: Problem;
+        account: SignedIn Me SessionList OfferedName Meta Empty;
+        room: RoomPage RoomSummary MemberPage Invite Sent Changed History Site;
+    }
+    received {
+        ws: Command;
+        account: CreateGuest Register SignIn Refresh ChangePassword;
+        room: CreateRoom UpdateRoom OpenPage OpenDirect CreateInvite AcceptInvite SendMessage
+            EditMessage React Pin HistoryQuery ListQuery MarkRead;
+    }
 }
 
 /// A socket's fixture is a document of its direction; the others begin with their type's name.

@@ -1,6 +1,7 @@
 //! Round trips of arbitrary documents, and arbitrary input to every decoder.
 
 use chat_types::close::{self, CloseCode, Verdict};
+use chat_types::decode;
 use chat_types::frame;
 use chat_types::ws::{Command, ServerDoc};
 use proptest::prelude::*;
@@ -53,6 +54,7 @@ proptest! {
     fn a_server_document_survives_the_wire(document in server_doc()) {
         let text = serde_json::to_string(&document).expect("a document is JSON");
         prop_assert!(!text.contains('\n'));
+        prop_assert_eq!(decode::from_text(&text), Some(document.clone()));
         prop_assert_eq!(serde_json::from_str::<ServerDoc>(&text).expect("it is read"), document);
     }
 
@@ -75,6 +77,7 @@ proptest! {
         if let Ok(text) = std::str::from_utf8(&bytes) {
             prop_assert!(frame::split(text).map_or(true, |d| (1..=frame::MAX_DOCUMENTS).contains(&d.count())));
             let _ = close::retry_ms(text);
+            prop_assert_eq!(decode::from_text::<ServerDoc>(text), serde_json::from_str(text).ok());
         }
     }
 
