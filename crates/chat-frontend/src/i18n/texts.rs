@@ -127,7 +127,7 @@ texts! {
     }
     Username { "아이디" "Username" }
     UsernameHint {
-        "영문 소문자, 숫자, _ . - 로 3~30자"
+        "영문 소문자, 숫자, 기호(_ . -)로 3~30자"
         "3 to 30 of a–z, 0–9 and _ . -"
     }
     Password { "비밀번호" "Password" }
@@ -170,7 +170,7 @@ texts! {
         "This ends every session, including this one."
     }
     ChangePassword { "비밀번호 바꾸기" "Change password" }
-    CurrentPassword { "지금 비밀번호" "Current password" }
+    CurrentPassword { "현재 비밀번호" "Current password" }
     NewPassword { "새 비밀번호" "New password" }
     Change { "바꾸기" "Change" }
     PasswordChanged {
@@ -309,7 +309,7 @@ texts! {
     StoppedBanned { "더 이상 이 방에 참여할 수 없어요." "You can no longer take part here." }
     StoppedVersion { "새 버전이 나왔어요. 페이지를 새로 고쳐 주세요." "There is a new version. Please reload the page." }
     StoppedOrigin { "이 페이지에서는 연결할 수 없어요." "This page may not connect." }
-    Stopped { "연결이 끝났어요." "The connection has ended." }
+    Stopped { "연결이 끊겼어요." "The connection has ended." }
     Reload { "새로 고침" "Reload" }
     SomethingBroke { "화면을 보여 주다 문제가 생겼어요." "Something broke on this page." }
     OpenInWindow { "새 창에서 열기" "Open in a new window" }

@@ -1,8 +1,11 @@
 //! What the room on the screen tells the list beside it.
 
+use chat_client::RoomView;
 use chat_types::id::Number;
+use chat_types::room::RoomSummary;
 use chat_types::time::Timestamp;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use super::connection::Connection;
 use super::my_rooms::MyRooms;
@@ -23,6 +26,23 @@ pub fn tell_list(model: RoomModel, connection: Connection) {
         return;
     };
     let id = model.id();
+    // The first message makes its author a member, which nobody announces.
+    Effect::new(move |_| {
+        let listed = rooms.list().with_untracked(|list| {
+            let holds = |list: &Vec<RoomSummary>| list.iter().any(|known| known.room.id == id);
+            list.ready().is_none_or(holds)
+        });
+        if model.role.get().is_some() && !listed {
+            spawn_local(async move {
+                rooms.refresh().await;
+                // The answer may be older than what has been read meanwhile.
+                let last = connection.with_room(id, last_number);
+                if let (Some(0), Some(last)) = (model.unseen.try_get_untracked(), last) {
+                    rooms.read(id, last);
+                }
+            });
+        }
+    });
     Effect::new(move |_| {
         model.lines.track();
         model.members.track();
@@ -47,4 +67,8 @@ pub fn tell_list(model: RoomModel, connection: Connection) {
             rooms.read(id, glance.last_number);
         }
     });
+}
+
+fn last_number(room: RoomView<'_>) -> Number {
+    room.last_number()
 }

@@ -11,10 +11,14 @@ pub mod field;
 pub mod icons;
 pub mod invite;
 pub mod join;
+#[cfg(any(feature = "ssr", feature = "app"))]
+pub mod leave;
 pub mod look;
 pub mod message;
 pub mod message_actions;
 pub mod message_text;
+#[cfg(any(feature = "ssr", feature = "app"))]
+pub mod new_direct;
 #[cfg(any(feature = "ssr", feature = "app"))]
 pub mod new_room;
 pub mod notice;

@@ -93,9 +93,23 @@ pub fn Roster(
             <Group label=Key::HereNow people=here here=true/>
             {move || nameless.get().map(|words| view! { <p class="roster__note">{words}</p> })}
             <Group label=Key::OtherMembers people=others here=false/>
+            {leave_button()}
         </aside>
     }
 }
+
+/// The way out; the embed has no other page to go to.
+#[cfg(any(feature = "ssr", feature = "app"))]
+fn leave_button() -> impl IntoView {
+    view! {
+        <div class="roster__foot">
+            <crate::ui::leave::LeaveButton/>
+        </div>
+    }
+}
+
+#[cfg(not(any(feature = "ssr", feature = "app")))]
+const fn leave_button() {}
 
 #[component]
 fn Group(label: Key, people: Memo<Vec<(Option<Role>, User)>>, here: bool) -> impl IntoView {
@@ -152,8 +166,9 @@ fn Person(role: Option<Role>, user: User, here: bool) -> impl IntoView {
     }
 }
 
+/// A person's face, name and standing.
 #[component]
-fn Face(role: Option<Role>, user: User) -> impl IntoView {
+pub(crate) fn Face(role: Option<Role>, user: User) -> impl IntoView {
     let tag = tag(role, user.kind).map(|(class, key)| view! { <span class=class>{tr(key)}</span> });
     view! {
         <span class="person__face">
@@ -165,7 +180,7 @@ fn Face(role: Option<Role>, user: User) -> impl IntoView {
 }
 
 /// Goes to the direct room. Where it cannot be had, nothing happens: the person may try again.
-async fn open_direct(session: Session, user: UserId, navigation: Navigation) {
+pub(crate) async fn open_direct(session: Session, user: UserId, navigation: Navigation) {
     if let Ok(summary) = session
         .call::<OpenDirectRoom>(&[], &Nothing {}, &OpenDirect { user })
         .await

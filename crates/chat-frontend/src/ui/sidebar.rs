@@ -17,6 +17,7 @@ use crate::state::session::use_session;
 use crate::ui::avatar::Avatar;
 use crate::ui::brand::Brand;
 use crate::ui::icons::{Icon, IconName};
+use crate::ui::new_direct::NewDirectDialog;
 use crate::ui::new_room::NewRoomDialog;
 use crate::ui::notice::in_words;
 use crate::ui::room_link::RoomLink;
@@ -34,6 +35,7 @@ pub fn Sidebar(
     let user = session.user();
     let known = Memo::new(move |_| user.with(Option::is_some));
     let creating = RwSignal::new(false);
+    let writing = RwSignal::new(false);
     follow_rooms(current);
     view! {
         <nav class="sidebar" aria-label=tr(Key::YourRooms)>
@@ -59,7 +61,7 @@ pub fn Sidebar(
             <div class="sidebar__body">
                 {move || {
                     if known.get() {
-                        view! { <RoomLists current/> }.into_any()
+                        view! { <RoomLists current writing/> }.into_any()
                     } else {
                         let visits = session.restored().get();
                         visits.then(|| view! { <ForVisitors/> }).into_any()
@@ -73,6 +75,7 @@ pub fn Sidebar(
                 }}
             </div>
             <NewRoomDialog open=creating/>
+            <NewDirectDialog open=writing/>
         </nav>
     }
     .into_any()
@@ -110,7 +113,7 @@ fn follow_rooms(current: Signal<Option<RoomId>>) {
 }
 
 #[component]
-fn RoomLists(current: Signal<Option<RoomId>>) -> impl IntoView {
+fn RoomLists(current: Signal<Option<RoomId>>, writing: RwSignal<bool>) -> impl IntoView {
     let rooms = use_my_rooms();
     let lang = use_lang();
     let body = move || match rooms.list().get() {
@@ -121,7 +124,7 @@ fn RoomLists(current: Signal<Option<RoomId>>) -> impl IntoView {
                 .partition(|summary| summary.room.kind == RoomKind::Direct);
             view! {
                 <RoomSection title=Key::Rooms empty=Key::NoOwnRooms rooms=others current/>
-                <RoomSection title=Key::DirectMessages empty=Key::NoDirects rooms=directs current/>
+                <RoomSection title=Key::DirectMessages empty=Key::NoDirects rooms=directs current writing/>
             }
             .into_any()
         }
@@ -178,12 +181,27 @@ fn RoomSection(
     empty: Key,
     rooms: Vec<RoomSummary>,
     current: Signal<Option<RoomId>>,
+    /// Opens the dialog that finds somebody to write to.
+    #[prop(optional)]
+    writing: Option<RwSignal<bool>>,
 ) -> impl IntoView {
     let nothing = rooms.is_empty();
     view! {
         <section class="room-list">
             <div class="room-list__head">
                 <h2 class="room-list__title">{tr(title)}</h2>
+                {writing.map(|writing| view! {
+                    <button
+                        class="icon-button icon-button--small"
+                        type="button"
+                        aria-label=tr(Key::NewDirect)
+                        title=tr(Key::NewDirect)
+                        data-testid=test_ids::NEW_DIRECT
+                        on:click=move |_| writing.set(true)
+                    >
+                        <Icon name=IconName::Plus/>
+                    </button>
+                })}
             </div>
             {nothing.then(|| view! { <p class="room-list__empty">{tr(empty)}</p> })}
             <ul class="room-list__items">
