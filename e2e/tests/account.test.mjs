@@ -105,8 +105,10 @@ scenario('signing out ends the session on this device', async (world) => {
   await openMenu(mina);
   await mina.at('sign-out').filter({ visible: true }).first().click();
   // A guest cannot come back under the name, so they are asked.
+  const told = mina.page.waitForResponse((answer) => answer.request().method() === 'DELETE');
   await mina.at('confirm').filter({ visible: true }).click();
   await mina.at('join').first().waitFor();
+  assert.equal((await told).ok(), true, 'the server was not told');
   await mina.reload();
   await mina.at('join').first().waitFor();
 

@@ -150,3 +150,21 @@ scenario('what the server refuses can be sent again when the reason is gone, or 
   await mina.reload();
   await mina.shows(['before', 'to be sent again']);
 });
+
+scenario('a quote leads to its message, however far back, and the pill leads back', async (world) => {
+  const host = await world.apiGuest('historian');
+  const room = await host.createRoom('A long story');
+  const question = await host.send(room, 'the question');
+  for (let n = 1; n <= 230; n += 1) await host.send(room, `line ${n}`);
+  await host.reply(room, question.id, 'the answer');
+  const mina = await world.guest('mina', room);
+  await mina.sees('the answer');
+  await until(() => mina.isInView('the answer'), 'the newest message is in view');
+  assert.ok(!(await mina.bodies()).includes('the question'), 'the question is there already, so this proves little');
+
+  await mina.row('the answer').locator('[data-testid=quote]').click();
+  await mina.sees('the question');
+  await until(() => mina.isInView('the question'), 'the quoted message is in view');
+  await mina.at('new-messages').click();
+  await until(() => mina.isInView('the answer'), 'the pill leads back');
+});

@@ -45,10 +45,13 @@ pub fn Embed() -> impl IntoView {
             let theme = Theme::from_name(&theme.unwrap_or_default());
             document::set_attribute("data-theme", (theme != Theme::Auto).then(|| theme.name()));
         });
-        storage::when_ready(move || {
-            session.restore();
-            connection.start(session, "embed");
-        });
+        storage::when_ready(
+            move || {
+                session.restore();
+                connection.start(session, "embed");
+            },
+            move || session.restore_late(),
+        );
         open();
     });
     view! {

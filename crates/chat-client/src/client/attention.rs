@@ -109,10 +109,18 @@ impl Client {
 }
 
 impl RoomState {
-    fn has_just_written(&mut self, user: UserId, now: Timestamp) -> bool {
+    /// Notes who wrote now, and forgets who wrote long ago: each author is noted once.
+    pub(super) fn note_writing(&mut self, user: UserId, now: Timestamp) {
         self.wrote
-            .retain(|(_, at)| now.since_ms(*at) < OVERTAKEN_MS);
-        self.wrote.iter().any(|(author, _)| *author == user)
+            .retain(|(author, at)| *author != user && now.since_ms(*at) < OVERTAKEN_MS);
+        self.wrote.push((user, now));
+    }
+
+    fn has_just_written(&self, user: UserId, now: Timestamp) -> bool {
+        let just = |at: Timestamp| now.since_ms(at) < OVERTAKEN_MS;
+        self.wrote
+            .iter()
+            .any(|(author, at)| *author == user && just(*at))
     }
 
     pub(super) fn read_due(&self) -> Option<Timestamp> {
@@ -121,5 +129,29 @@ impl RoomState {
         }
         let sent_at = self.read_mark.sent_at;
         Some(sent_at.map_or(Timestamp(0), |at| at.plus_ms(READ_SENT_MS)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn user(n: u128) -> UserId {
+        UserId::from_uuid(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn who_wrote_is_remembered_for_a_moment_and_once() {
+        let mut room = RoomState::new(1);
+        for n in 0..1_000 {
+            room.note_writing(user(n % 3), Timestamp(5));
+        }
+        assert_eq!(room.wrote.len(), 3, "each author once");
+        room.note_writing(user(7), Timestamp(4 + OVERTAKEN_MS));
+        assert_eq!(room.wrote.len(), 4, "within the moment");
+        room.note_writing(user(8), Timestamp(5 + OVERTAKEN_MS));
+        assert_eq!(room.wrote.len(), 2, "the first ones are forgotten");
     }
 }

@@ -391,9 +391,9 @@ impl Client {
             _ => None,
         };
         let own = author.is_some() && author == user;
-        state
-            .wrote
-            .extend(author.map(|author| (author, self.clock.now())));
+        if let Some(author) = author {
+            state.note_writing(author, self.clock.now());
+        }
         state.apply(user, seq, change, Source::Live, &mut applied);
         state.feed.advance(seq);
         if own && state.read < state.last_number {

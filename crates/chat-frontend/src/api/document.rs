@@ -3,10 +3,14 @@
 use js_sys::{Promise, Reflect};
 use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlDocument;
 
+use super::time;
 use crate::config::{API_BASE_META, API_BASE_URL};
+
+/// How many milliseconds the head start may take; then the room is asked for anew. A request that hangs
+/// must not hold the page up.
+const HEAD_START_MS: i32 = 3_000;
 
 /// The language of the document.
 pub fn lang() -> Option<String> {
@@ -42,7 +46,7 @@ pub fn set_title(title: &str) {
 }
 
 /// The body of the answer to the request that the page began before the module was there, if it is
-/// for an address with `part` in it and succeeded. Given out once.
+/// for an address with `part` in it and succeeded within its time limit. Given out once.
 pub async fn head_start(part: &str) -> Option<String> {
     const NAME: &str = "headStart";
     let address = document()
@@ -58,7 +62,7 @@ pub async fn head_start(part: &str) -> Option<String> {
         .dyn_into::<Promise>()
         .ok()?;
     Reflect::delete_property(&window(), &key).ok()?;
-    JsFuture::from(promise).await.ok()?.as_string()
+    time::within(HEAD_START_MS, &promise).await?.as_string()
 }
 
 /// The origin of the page's address.

@@ -6,9 +6,11 @@ use chat_types::problem::{ErrorCode, Problem};
 use chat_types::text::TextReason;
 use gloo_net::http::RequestBuilder;
 use gloo_timers::callback::Timeout;
+use js_sys::Reflect;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use web_sys::AbortController;
+use wasm_bindgen::JsValue;
+use web_sys::{AbortController, RequestInit};
 
 use super::document;
 
@@ -59,6 +61,7 @@ pub struct Request {
     method: Method,
     url: String,
     body: Option<String>,
+    outlives_page: bool,
 }
 
 impl Request {
@@ -78,6 +81,15 @@ impl Request {
             } else {
                 None
             },
+            outlives_page: false,
+        }
+    }
+
+    /// The same, and the browser goes on with it when the page is closed or loaded anew.
+    pub fn outliving_page(self) -> Self {
+        Self {
+            outlives_page: true,
+            ..self
         }
     }
 
@@ -101,7 +113,11 @@ impl Request {
                 .header("content-type", "application/json")
                 .body(json),
         };
-        let sent = request.map_err(|_| ApiError::UNREACHABLE)?.send().await;
+        let mut request = request.map_err(|_| ApiError::UNREACHABLE)?;
+        if self.outlives_page {
+            request = keep_alive(request).ok_or(ApiError::UNREACHABLE)?;
+        }
+        let sent = request.send().await;
         let response = sent.map_err(|_| ApiError::UNREACHABLE)?;
         let text = response.text().await.map_err(|_| ApiError::UNREACHABLE)?;
         if response.ok() {
@@ -133,6 +149,14 @@ where
             .send(None)
             .await?,
     )
+}
+
+/// The same request with an option that `RequestInit` has no setter for.
+fn keep_alive(request: gloo_net::http::Request) -> Option<gloo_net::http::Request> {
+    let options = RequestInit::new();
+    Reflect::set(&options, &"keepalive".into(), &JsValue::TRUE).ok()?;
+    let request = web_sys::Request::new_with_request_and_init(&request.into(), &options).ok()?;
+    Some(request.into())
 }
 
 fn method(method: Method) -> gloo_net::http::Method {

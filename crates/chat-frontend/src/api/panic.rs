@@ -45,6 +45,8 @@ fn show_overlay() -> Option<()> {
     link.set_text_content(Some(label));
     link.set_class_name("button button--primary");
     link.set_attribute("href", "").ok()?;
+    // Without a target, a click would be taken by the module, which does nothing any more.
+    link.set_attribute("target", "_self").ok()?;
     overlay.append_child(&text).ok()?;
     overlay.append_child(&link).ok()?;
     document().body()?.append_child(&overlay).ok()?;

@@ -15,11 +15,11 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Storage;
 
-use super::host;
+use super::{host, time};
 
-/// How many milliseconds the page around the frame may take to say what it keeps; a bare frame has
-/// nobody to ask.
-const HOST_PATIENCE_MS: i32 = 1_000;
+/// How many milliseconds the page around the frame may take to say what it keeps. A page that is still
+/// loading can be busy for seconds; a frame that was not put there by the loader asks nobody.
+const HOST_PATIENCE_MS: i32 = 10_000;
 /// The login. Other tabs renew it, so what the page around the frame keeps is newer than what is here.
 pub const SESSION: &str = "session";
 
@@ -52,8 +52,9 @@ thread_local! {
 }
 
 /// Calls `go_on` once stored values can be read: at once, or where this frame may not store, when the
-/// page around it has said what it keeps.
-pub fn when_ready(go_on: impl FnOnce() + 'static) {
+/// page around it has said what it keeps. Where that takes too long, `go_on` is called without, and
+/// `late` when it has come after all.
+pub fn when_ready(go_on: impl FnOnce() + 'static, late: impl FnOnce() + 'static) {
     if !is_away() {
         return go_on();
     }
@@ -65,29 +66,36 @@ pub fn when_ready(go_on: impl FnOnce() + 'static) {
     host::listen("loaded", |_, _| {
         for go_on in WAITING.take() {
             // A promise's own function does not throw.
-            let _ = go_on.call0(&JsValue::UNDEFINED);
+            let _ = go_on.call1(&JsValue::UNDEFINED, &JsValue::TRUE);
         }
     });
     spawn_local(async move {
-        load().await;
+        let in_time = load().await;
         go_on();
+        if !in_time {
+            // It is never rejected.
+            let _ = JsFuture::from(next_answer()).await;
+            late();
+        }
     });
 }
 
-/// Takes over what the page around the frame keeps now; where this frame stores by itself, nothing.
-pub async fn load() {
+/// Takes over what the page around the frame keeps now, and says whether it told in time; where this
+/// frame stores by itself, there is nothing to wait for.
+pub async fn load() -> bool {
     if !is_away() {
-        return;
+        return true;
     }
-    let answered = Promise::new(&mut |answered, _| {
-        // Without timers there is no patience, and the answer comes all the same.
-        let _ = window()
-            .set_timeout_with_callback_and_timeout_and_arguments_0(&answered, HOST_PATIENCE_MS);
-        WAITING.with_borrow_mut(|waiting| waiting.push(answered));
-    });
+    let answer = next_answer();
     host::tell("load", &JsValue::UNDEFINED);
-    // It is never rejected.
-    let _ = JsFuture::from(answered).await;
+    time::within(HOST_PATIENCE_MS, &answer).await.is_some()
+}
+
+/// Ends when the page around the frame has said what it keeps.
+fn next_answer() -> Promise {
+    Promise::new(&mut |answered, _| {
+        WAITING.with_borrow_mut(|waiting| waiting.push(answered));
+    })
 }
 
 /// Lets the page around the frame keep what this frame may not store, or takes all of that back.

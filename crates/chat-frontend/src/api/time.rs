@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use chat_types::time::Timestamp;
-use js_sys::{Array, Date, Intl, Object, Reflect};
+use js_sys::{Array, Date, Intl, Object, Promise, Reflect};
+use leptos::prelude::window;
 use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 use crate::i18n::Lang;
 
@@ -16,6 +18,17 @@ pub fn now() -> Timestamp {
         reason = "whole milliseconds since 1970"
     )]
     Timestamp(Date::now() as u64)
+}
+
+/// What a promise brings, unless that takes longer than so many milliseconds or is nothing.
+pub async fn within(limit_ms: i32, promise: &Promise) -> Option<JsValue> {
+    let over = Promise::new(&mut |over, _| {
+        // A browser without timers waits for the promise.
+        let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(&over, limit_ms);
+    });
+    let first = Promise::race(&Array::of2(promise, &over));
+    let brought = JsFuture::from(first).await.ok()?;
+    (!brought.is_undefined()).then_some(brought)
 }
 
 /// The calendar day of an instant in the reader's zone, to be compared.

@@ -1,11 +1,12 @@
 //! What the reader is writing, and to what end.
 
 use chat_types::event::ReplyPreview;
-use chat_types::id::{MessageId, Number, RoomId};
+use chat_types::id::{MessageId, Number, RoomId, UserId};
 use chat_types::limits::MESSAGE_CHARS;
 use leptos::prelude::*;
 
 use super::rows::RowData;
+use super::session::Session;
 use crate::api::storage::{self, Reach};
 
 /// The counter appears when this many characters are left.
@@ -40,6 +41,7 @@ pub enum Mode {
 #[derive(Clone, Copy)]
 pub struct Compose {
     room: RoomId,
+    session: Session,
     /// What sending will do.
     pub mode: RwSignal<Mode>,
     /// The text as it is typed.
@@ -48,18 +50,28 @@ pub struct Compose {
     pub put: RwSignal<Option<(String, bool)>>,
     /// What was being written when an edit began.
     aside: StoredValue<Option<(Mode, String)>>,
+    /// Whether the keyboard has been at what is in the field.
+    touched: StoredValue<bool>,
 }
 
 impl Compose {
     /// An empty composer.
-    pub fn new(room: RoomId) -> Self {
+    pub fn new(room: RoomId, session: Session) -> Self {
         Self {
             room,
+            session,
             mode: RwSignal::new(Mode::New),
             text: RwSignal::new(String::new()),
             put: RwSignal::new(None),
             aside: StoredValue::new(None),
+            touched: StoredValue::new(false),
         }
+    }
+
+    /// The reader typed: this is in the field now.
+    pub fn typed(self, text: String) {
+        self.touched.set_value(true);
+        self.text.set(text);
     }
 
     /// Answers a message with what is being written; an edit that was begun is left.
@@ -111,6 +123,12 @@ impl Compose {
             && self.text.with_untracked(|text| text.trim().is_empty())
     }
 
+    /// Whether a refused edit may come back into the field: what is being written waits aside meanwhile,
+    /// but nobody who is typing loses the field.
+    pub fn is_free_for_edit(self) -> bool {
+        self.is_free() || (!self.is_editing() && !self.touched.get_value())
+    }
+
     /// Puts a text back that was not sent, to be mended.
     pub fn take_back(self, body: String, reply_to: Option<&ReplyPreview>) {
         let mode = reply_to.map_or(Mode::New, |answered| Mode::Reply {
@@ -152,6 +170,7 @@ impl Compose {
 
     /// The text is kept at once, whenever the field gets it.
     fn write(self, mode: Mode, text: String, focus: bool) {
+        self.touched.set_value(false);
         self.mode.set(mode);
         self.text.set(text.clone());
         self.keep_draft();
@@ -165,8 +184,10 @@ impl Compose {
         else {
             return;
         };
-        if !matches!(mode, Mode::Edit { .. }) {
-            set_draft(self.room, &text);
+        if let Some(user) = self.session.id()
+            && !matches!(mode, Mode::Edit { .. })
+        {
+            set_draft(user, self.room, &text);
         }
     }
 
@@ -174,28 +195,32 @@ impl Compose {
     pub fn unsent(self) -> String {
         let text = self.text.get_untracked();
         if text.is_empty() && !self.is_editing() {
-            return draft(self.room).unwrap_or_default();
+            let user = self.session.id();
+            return user
+                .and_then(|user| draft(user, self.room))
+                .unwrap_or_default();
         }
         text
     }
 }
 
-/// What is being written in a room and not sent.
-pub fn draft(room: RoomId) -> Option<String> {
-    storage::get(Reach::Device, &draft_key(room))
+/// What a user was writing in a room and has not sent.
+fn draft(user: UserId, room: RoomId) -> Option<String> {
+    storage::get(Reach::Device, &draft_key(user, room))
 }
 
-/// Keeps what is being written in a room; blank text is forgotten.
-pub fn set_draft(room: RoomId, text: &str) {
+/// Keeps what a user is writing in a room; blank text is forgotten.
+fn set_draft(user: UserId, room: RoomId, text: &str) {
     if text.trim().is_empty() {
-        storage::remove(Reach::Device, &draft_key(room));
+        storage::remove(Reach::Device, &draft_key(user, room));
     } else {
-        storage::set(Reach::Device, &draft_key(room), text);
+        storage::set(Reach::Device, &draft_key(user, room), text);
     }
 }
 
-fn draft_key(room: RoomId) -> String {
-    format!("draft.{room}")
+/// Several people may use a device one after the other.
+fn draft_key(user: UserId, room: RoomId) -> String {
+    format!("draft.{user}.{room}")
 }
 
 /// How full the message is.
@@ -230,7 +255,23 @@ pub fn sends(input_type: &str, is_composing: bool, shift: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
+    use super::super::session::provide_session;
     use super::*;
+
+    #[test]
+    fn a_refused_edit_waits_for_somebody_who_is_typing() {
+        let owner = Owner::new();
+        owner.set();
+        let compose = Compose::new(RoomId::from_uuid(Uuid::nil()), provide_session());
+        compose.text.set("a draft of the last visit".to_owned());
+        assert!(compose.is_free_for_edit(), "nobody is typing");
+        compose.typed("half a wo".to_owned());
+        assert!(!compose.is_free_for_edit());
+        compose.typed(String::new());
+        assert!(compose.is_free_for_edit(), "they took it away again");
+    }
 
     #[test]
     fn the_counter_appears_near_the_limit_and_counts_characters() {

@@ -7,7 +7,7 @@ use chat_client::{
     StopReason,
 };
 use chat_types::event::User;
-use chat_types::id::RoomId;
+use chat_types::id::{RoomId, UserId};
 use chat_types::room::RoomSummary;
 use chat_types::ws::ClientInfo;
 use leptos::prelude::*;
@@ -34,6 +34,8 @@ pub struct Connection {
     added: RwSignal<Option<RoomSummary>>,
     notice: RwSignal<Option<String>>,
     upgrade: RwSignal<bool>,
+    /// Whose failures these are.
+    whose: StoredValue<Option<UserId>>,
 }
 
 /// Puts a connection into the context that is not started yet.
@@ -48,6 +50,7 @@ pub fn provide_connection() -> Connection {
         added: RwSignal::new(None),
         notice: RwSignal::new(None),
         upgrade: RwSignal::new(false),
+        whose: StoredValue::new(None),
     };
     provide_context(connection);
     connection
@@ -183,7 +186,9 @@ impl Connection {
                 Notice::CommandFailed(failure) => self.failed(failure),
                 Notice::ServerNotice(text) => drop(self.notice.try_set(Some(text))),
                 Notice::UpgradeNeeded => drop(self.upgrade.try_set(true)),
-                Notice::Identity(_) => {}
+                Notice::Identity(Some(user)) => self.is_now(user.id),
+                // Whose session ended may come back to what they wrote.
+                Notice::Identity(None) => {}
             }
         }
         let Some(listeners) = self.listeners.try_get_value() else {
@@ -199,6 +204,19 @@ impl Connection {
             if !own.is_empty() {
                 listener(&own);
             }
+        }
+    }
+
+    /// What one person wrote is not for the next.
+    fn is_now(self, user: UserId) {
+        let before = self.whose.try_get_value().flatten();
+        if before == Some(user) {
+            return;
+        }
+        self.whose.set_value(Some(user));
+        if before.is_some() {
+            self.returned.try_update(Vec::clear);
+            self.failures.try_update(Vec::clear);
         }
     }
 

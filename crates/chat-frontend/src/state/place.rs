@@ -72,6 +72,15 @@ impl Place {
         }
     }
 
+    /// What was asked for on a connection that was lost is asked for again.
+    #[must_use]
+    pub fn ask_again(self) -> Self {
+        Self {
+            asked: false,
+            ..self
+        }
+    }
+
     /// The place in what is held now, and what is left to do.
     #[must_use]
     pub fn settle(self, held: Held) -> (Self, Step) {
@@ -205,6 +214,26 @@ mod tests {
         assert_eq!(step, Step::Stay);
         let (_, step) = place.settle(held(1, 35, true, HistoryState::Idle));
         assert_eq!(step, Step::Show(Number(10)));
+    }
+
+    #[test]
+    fn what_was_asked_for_while_away_is_asked_for_again_on_the_way_back() {
+        let away = held(1, 35, true, HistoryState::Idle);
+        let failed = held(1, 35, true, HistoryState::Failed);
+        let reading = Place {
+            window: Window::around(10),
+            following: false,
+            ..Place::END
+        };
+        let (place, step) = reading.heading_for(Goal::Newest).settle(away);
+        assert_eq!(step, Step::Load(Goal::Newest));
+        let (place, step) = place.settle(failed);
+        assert_eq!(step, Step::Stay);
+        let (place, step) = place.ask_again().settle(failed);
+        assert_eq!(step, Step::Load(Goal::Newest));
+        let (place, _) = place.settle(held(191, 241, false, HistoryState::Idle));
+        assert_eq!(place, Place::END);
+        assert_eq!(place.ask_again(), Place::END, "nothing is left to ask for");
     }
 
     #[test]

@@ -394,6 +394,10 @@ impl RoomModel {
                 RoomChange::Typing => self.show_typing(),
                 RoomChange::Presence => self.show_presence(),
                 RoomChange::Read => {}
+                RoomChange::Status => {
+                    self.ask_again();
+                    rows = true;
+                }
                 RoomChange::Inserted {
                     keys,
                     place: Place::New,
@@ -435,6 +439,13 @@ impl RoomModel {
             self.look(|room| room.presence().clone())
                 .unwrap_or_default(),
         );
+    }
+
+    /// The room is followed again: what could not be loaded on the way to a place is loaded now.
+    fn ask_again(self) {
+        if self.look(|room| room.status() == RoomStatus::Live) == Some(true) {
+            self.place.update_value(|place| *place = place.ask_again());
+        }
     }
 
     /// Somebody wrote. A reader who looks elsewhere finds the divider when they come back.

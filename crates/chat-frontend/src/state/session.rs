@@ -104,6 +104,16 @@ impl Session {
         self.restored.set(true);
     }
 
+    /// Takes up a stored login that has come into sight only now, unless somebody joined meanwhile.
+    pub fn restore_late(self) {
+        if self.id().is_none() && stored().is_some() {
+            spawn_local(async move {
+                // Where it fails, they are the visitor that they were.
+                let _ = self.refresh().await;
+            });
+        }
+    }
+
     /// Tells the connection what happens to the session.
     pub fn listen(self, listener: impl Fn(SessionEvent) + 'static) {
         self.listener
@@ -159,13 +169,13 @@ impl Session {
         Ok(())
     }
 
-    /// Signs out: at once on this device, and at the server as soon as that can be reached.
+    /// Signs out: at once on this device, and at the server by a request that outlives the page.
     pub fn sign_out(self) {
         let (token, kept) = (self.fresh_token(), stored());
         self.forget();
         self.tell(SessionEvent::SignedOut);
         spawn_local(async move {
-            // One that does not hear of it keeps the session until it ends by itself.
+            // A server that cannot be reached now keeps the session until it ends by itself.
             let _ = tell_server(token, kept).await;
         });
     }
@@ -200,7 +210,11 @@ impl Session {
         }
         let token = self.access_token().await?;
         match request.send(Some(&token.token)).await {
-            Err(error) if error.code == ErrorCode::TokenExpired => {
+            // Its session may be over because another tab has begun a new one.
+            Err(ApiError {
+                code: ErrorCode::TokenExpired | ErrorCode::Unauthorized,
+                ..
+            }) => {
                 self.token.set_value(None);
                 let token = self.access_token().await?;
                 request.send(Some(&token.token)).await
@@ -252,13 +266,17 @@ impl Session {
             code: ErrorCode::Unauthorized,
             ..ApiError::UNREACHABLE
         };
-        storage::load().await;
+        if !storage::load().await {
+            // What is known here may be used up: to present it would end the session.
+            return Err(ApiError::UNREACHABLE);
+        }
         let before = self.id();
         let Some(Stored { refresh_token, .. }) = stored() else {
             self.forget();
             return Err(ended);
         };
-        match http::call::<RefreshSession>(&Refresh { refresh_token }).await {
+        let presented = Refresh { refresh_token };
+        match http::call::<RefreshSession>(&presented).await {
             // Signed out, or somebody else, while it was under way.
             _ if self.id() != before => Err(ApiError::UNREACHABLE),
             Ok(signed_in) => {
@@ -272,6 +290,11 @@ impl Session {
                 Ok(token)
             }
             Err(error) if error.code == ErrorCode::Unauthorized => {
+                let newer = |kept: Stored| kept.refresh_token != presented.refresh_token;
+                if stored().is_some_and(newer) {
+                    // Another tab has a new login: the next try takes that.
+                    return Err(ApiError::UNREACHABLE);
+                }
                 self.forget();
                 Err(ended)
             }
@@ -284,9 +307,10 @@ impl Session {
         self.tell(SessionEvent::SignedIn(signed_in.user, token));
     }
 
-    fn id(self) -> Option<UserId> {
+    /// Whose session it is now, without following it.
+    pub fn id(self) -> Option<UserId> {
         self.user
-            .with_untracked(|user| user.as_ref().map(|user| user.id))
+            .try_with_untracked(|user| user.as_ref().map(|user| user.id))?
     }
 
     fn keep(self, signed_in: &SignedIn) -> Token {
@@ -349,7 +373,7 @@ async fn tell_server(token: Option<Token>, kept: Option<Stored>) -> Result<(), A
         }
         (None, None) => return Ok(()),
     };
-    let request = http::Request::to::<SignOut>(&[], &Empty {}, &Empty {});
+    let request = http::Request::to::<SignOut>(&[], &Empty {}, &Empty {}).outliving_page();
     request.send(Some(&token)).await.map(drop)
 }
 

@@ -16,6 +16,7 @@ use crate::i18n::{Key, fill, text, tr, trouble, use_lang};
 use crate::state::compose::{Compose, Mode, Room, room_left, sends};
 use crate::state::connection::use_connection;
 use crate::state::room::RoomModel;
+use crate::state::session::use_session;
 use crate::test_ids;
 use crate::ui::icons::{Icon, IconName};
 
@@ -33,13 +34,19 @@ pub fn Composer() -> impl IntoView {
     let send_after = StoredValue::new(false);
     let connection = use_connection();
     let refusal = RwSignal::new(None::<Why>);
-    Effect::new(move |_| adopt(field, compose));
+    let session = use_session();
+    Effect::new(move |_| {
+        // Before it is known who writes, it is not known either what they were writing.
+        if session.restored().get() {
+            adopt(field, compose);
+        }
+    });
     Effect::new(move |_| put_text(field, compose));
     Effect::new(move |_| take_back(&model, compose, refusal));
     Effect::new(move |_| take_edit_back(connection.returned(), &model, compose, refusal));
     let typed = move |_| {
         if let Some(field) = field.get_untracked() {
-            compose.text.set(field.value());
+            compose.typed(field.value());
             fit(&field);
         }
         refusal.set(None);
@@ -77,7 +84,7 @@ pub fn Composer() -> impl IntoView {
     let full = Memo::new(move |_| compose.text.with(|text| room_left(text)));
     view! {
         <form class="composer" on:submit=submit>
-            <Context/>
+            <Context refusal/>
             <textarea
                 class="composer__input"
                 rows="1"
@@ -94,7 +101,7 @@ pub fn Composer() -> impl IntoView {
                 on:compositionend=composed
                 on:keydown=move |event| {
                     shift.set_value(event.shift_key());
-                    on_key(&event, compose, &model);
+                    on_key(&event, compose, &model, refusal);
                 }
             ></textarea>
             <button
@@ -114,7 +121,7 @@ pub fn Composer() -> impl IntoView {
 
 /// What is answered or edited, above the field.
 #[component]
-fn Context() -> impl IntoView {
+fn Context(refusal: RwSignal<Option<Why>>) -> impl IntoView {
     let compose = expect_context::<Compose>();
     let model = expect_context::<RoomModel>();
     let lang = use_lang();
@@ -154,7 +161,7 @@ fn Context() -> impl IntoView {
                     type="button"
                     aria-label=tr(cancel)
                     on:click=move |_| {
-                        compose.cancel();
+                        cancel_begun(compose, refusal);
                     }
                 >
                     <Icon name=IconName::Close/>
@@ -251,10 +258,11 @@ fn adopt(field: NodeRef<html::Textarea>, compose: Compose) {
     };
     let typed = field.value();
     let known = compose.unsent();
+    if known == typed {
+        return;
+    }
     if typed.is_empty() {
-        if !known.is_empty() {
-            compose.put.set(Some((known, false)));
-        }
+        compose.put.set(Some((known, false)));
     } else if known.is_empty() {
         compose.text.set(typed);
         compose.keep_draft();
@@ -271,8 +279,8 @@ fn end_composition(field: &web_sys::HtmlTextAreaElement) {
     let _ = field.focus();
 }
 
-/// Writes a text into the field that did not come from the keyboard. Nothing else writes there, so
-/// that no composition is ever disturbed.
+/// Writes a text into the field that did not come from the keyboard. Nothing else writes there, and
+/// what comes back unasked waits for somebody who is typing: it would end their composition.
 fn put_text(field: NodeRef<html::Textarea>, compose: Compose) {
     let (Some(field), Some((text, focus))) = (field.get(), compose.put.get()) else {
         return;
@@ -305,7 +313,8 @@ fn take_back(model: &RoomModel, compose: Compose, shown: RwSignal<Option<Why>>) 
     }
 }
 
-/// A refused edit comes back into the editor, one after the other; what was being written waits aside.
+/// A refused edit comes back into the editor, one after the other, once nobody is typing; what was
+/// written and left waits aside.
 fn take_edit_back(
     returned: RwSignal<Vec<Failure>>,
     model: &RoomModel,
@@ -315,10 +324,13 @@ fn take_edit_back(
     compose.mode.track();
     compose.text.track();
     let wanted = |failure: &Failure| {
-        let edit = matches!(failure.command, FailedCommand::Edit(_));
-        failure.room == model.id() && (edit || compose.is_free())
+        let free = match failure.command {
+            FailedCommand::Edit(_) => compose.is_free_for_edit(),
+            _ => compose.is_free(),
+        };
+        failure.room == model.id() && free
     };
-    if compose.is_editing() || !returned.with(|returned| returned.iter().any(wanted)) {
+    if !returned.with(|returned| returned.iter().any(wanted)) {
         return;
     }
     let first = returned.try_update(|returned| {
@@ -344,8 +356,22 @@ fn fit(field: &web_sys::HtmlTextAreaElement) {
     let _ = style.set_property("height", &format!("{}px", field.scroll_height()));
 }
 
+/// Leaves what was begun, and with it why it came back. Tells whether there was something.
+fn cancel_begun(compose: Compose, refusal: RwSignal<Option<Why>>) -> bool {
+    let begun = compose.cancel();
+    if begun {
+        refusal.set(None);
+    }
+    begun
+}
+
 /// Up in an empty field edits the last own message; Esc leaves what was begun.
-fn on_key(event: &web_sys::KeyboardEvent, compose: Compose, model: &RoomModel) {
+fn on_key(
+    event: &web_sys::KeyboardEvent,
+    compose: Compose,
+    model: &RoomModel,
+    refusal: RwSignal<Option<Why>>,
+) {
     if event.is_composing() {
         return;
     }
@@ -356,7 +382,7 @@ fn on_key(event: &web_sys::KeyboardEvent, compose: Compose, model: &RoomModel) {
                 compose.edit(&row);
             }
         }
-        "Escape" if !compose.cancel() => model.clear_divider(),
+        "Escape" if !cancel_begun(compose, refusal) => model.clear_divider(),
         _ => {}
     }
 }

@@ -39,7 +39,7 @@ pub fn RoomView(
 ) -> impl IntoView {
     let (connection, session) = (use_connection(), use_session());
     let model = RoomModel::new(id, connection);
-    let compose = Compose::new(id);
+    let compose = Compose::new(id, session);
     provide_context(model);
     provide_context(compose);
     provide_context(Deleting(RwSignal::new(None)));

@@ -21,11 +21,15 @@ pub fn Toast() -> impl IntoView {
     let lang = use_lang();
     let (failures, notice) = (connection.failures(), connection.notice());
     let first = Memo::new(move |_| failures.with(|failures| failures.first().cloned()));
+    // The next failure may equal the last; its time begins anew all the same.
+    let turn = RwSignal::new(0_u32);
     let next = move || {
         // Gone with the page: nobody looks any more.
         let _ = failures.try_update(|failures| failures.drain(..1.min(failures.len())).count());
+        let _ = turn.try_update(|turn| *turn = turn.wrapping_add(1));
     };
     Effect::new(move |_| {
+        turn.track();
         if first.get().is_some()
             && let Ok(timer) = set_timeout_with_handle(next, SHOWN)
         {
