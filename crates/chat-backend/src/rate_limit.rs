@@ -130,8 +130,20 @@ impl<K: Eq + Hash + Clone> RateLimiter<K> {
         self.buckets().full_at_us.remove(key);
     }
 
-    /// Puts back what [`RateLimiter::take`] took, because it was not used.
-    pub fn put_back(&self, key: &K) {
+    /// As [`RateLimiter::take`], to be put back if it is not used.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn draw(&self, key: K, now: Timestamp) -> Result<Taken<'_, K>, ApiError> {
+        self.take(key.clone(), now)?;
+        Ok(Taken {
+            limiter: self,
+            key,
+            spent: false,
+        })
+    }
+
+    fn put_back(&self, key: &K) {
         if let Some(full_at_us) = self.buckets().full_at_us.get_mut(key) {
             *full_at_us = full_at_us.saturating_sub(self.rate.interval_us());
         }
@@ -163,31 +175,27 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
     }
 }
 
-/// One from the bucket of one key, among the several that one thing may take from.
-pub struct Draw<'a, K>(pub &'a RateLimiter<K>, pub K);
-
-/// Everything that one thing takes from.
-pub type Draws<'a> = Vec<Box<dyn Bucket + Send + Sync + 'a>>;
-
-/// A bucket, whatever its key.
-pub trait Bucket {
-    /// As [`RateLimiter::take`].
-    ///
-    /// # Errors
-    /// As there.
-    fn take(&self, now: Timestamp) -> Result<(), ApiError>;
-
-    /// As [`RateLimiter::put_back`].
-    fn put_back(&self);
+/// One that was taken from a bucket. Dropped, it goes back; [`Taken::spend`] keeps it. So a thing that
+/// takes from several buckets takes from all or, refused by one of them, from none.
+#[must_use = "dropped, it goes back into its bucket"]
+pub struct Taken<'a, K: Eq + Hash + Clone> {
+    limiter: &'a RateLimiter<K>,
+    key: K,
+    spent: bool,
 }
 
-impl<K: Eq + Hash + Clone + Send + Sync> Bucket for Draw<'_, K> {
-    fn take(&self, now: Timestamp) -> Result<(), ApiError> {
-        self.0.take(self.1.clone(), now)
+impl<K: Eq + Hash + Clone> Taken<'_, K> {
+    /// It was used.
+    pub fn spend(mut self) {
+        self.spent = true;
     }
+}
 
-    fn put_back(&self) {
-        self.0.put_back(&self.1);
+impl<K: Eq + Hash + Clone> Drop for Taken<'_, K> {
+    fn drop(&mut self) {
+        if !self.spent {
+            self.limiter.put_back(&self.key);
+        }
     }
 }
 
@@ -337,12 +345,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_back_can_be_taken_again() {
+    fn what_was_drawn_goes_back_unless_it_is_spent() {
         let limiter = limiter("1/1h");
-        limiter.take(1, NOW).unwrap();
-        limiter.put_back(&1);
-        assert_eq!(wait_ms(&limiter, NOW), None);
-        assert!(wait_ms(&limiter, NOW).is_some());
+        drop(limiter.draw(1, NOW).unwrap());
+        limiter.draw(1, NOW).unwrap().spend();
+        assert!(limiter.draw(1, NOW).is_err());
     }
 
     #[test]

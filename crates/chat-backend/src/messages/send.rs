@@ -2,13 +2,13 @@
 
 use chat_store::{Appended, NewMessage};
 use chat_types::event::UserKind;
-use chat_types::id::RoomId;
+use chat_types::id::{RoomId, UserId};
 use chat_types::room::{SendMessage, Sent};
 use chat_types::text::MessageBody;
 
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::rate_limit::{AddressKey, Draw, Draws};
+use crate::rate_limit::{AddressKey, Taken};
 use crate::rooms::may_write;
 use crate::state::AppState;
 
@@ -40,13 +40,13 @@ pub async fn send(
         return Ok(first);
     }
     may_write(state, sender.caller, room).await?;
-    limit(state, sender, &message)?;
-    let sent = persist(state, message.clone()).await?;
-    if sent.duplicate {
-        // Its own twin was committed meanwhile.
-        put_back(state, sender, &message);
+    let drawn = Drawn::draw(state, sender, &message)?;
+    let sent = persist(state, message).await;
+    // The twin of a message that was committed meanwhile costs nothing.
+    if !sent.as_ref().is_ok_and(|sent| sent.duplicate) {
+        drawn.spend();
     }
-    Ok(sent)
+    sent
 }
 
 fn parse(
@@ -71,36 +71,39 @@ fn parse(
 
 /// What a message draws from: the sender's rate in this room and over all rooms, the room's, and for
 /// a guest, whom anybody can be many times over, the address's.
-fn draws<'a>(state: &'a AppState, sender: Sender<'_>, message: &NewMessage) -> Draws<'a> {
-    let (rates, author, room) = (&state.rates, message.author, message.room);
-    let mut draws: Draws<'a> = vec![
-        Box::new(Draw(&rates.sends, (author, room))),
-        Box::new(Draw(&rates.user_sends, author)),
-        Box::new(Draw(&rates.room_sends, room)),
-    ];
-    if sender.caller.user.kind != UserKind::Account {
-        draws.push(Box::new(Draw(&rates.guest_sends, sender.address)));
-    }
-    draws
+struct Drawn<'a> {
+    here: Taken<'a, (UserId, RoomId)>,
+    anywhere: Taken<'a, UserId>,
+    room: Taken<'a, RoomId>,
+    address: Option<Taken<'a, AddressKey>>,
 }
 
-/// Takes one from every bucket of this message, or none from any.
-fn limit(state: &AppState, sender: Sender<'_>, message: &NewMessage) -> Result<(), ApiError> {
-    let draws = draws(state, sender, message);
-    for (n, draw) in draws.iter().enumerate() {
-        if let Err(too_often) = draw.take(message.at) {
-            for taken in &draws[..n] {
-                taken.put_back();
-            }
-            return Err(too_often);
+impl<'a> Drawn<'a> {
+    /// Takes one from every bucket of this message, or none from any.
+    fn draw(
+        state: &'a AppState,
+        sender: Sender<'_>,
+        message: &NewMessage,
+    ) -> Result<Self, ApiError> {
+        let (rates, author, now) = (&state.rates, message.author, message.at);
+        let is_guest = sender.caller.user.kind != UserKind::Account;
+        Ok(Self {
+            here: rates.sends.draw((author, message.room), now)?,
+            anywhere: rates.user_sends.draw(author, now)?,
+            room: rates.room_sends.draw(message.room, now)?,
+            address: is_guest
+                .then(|| rates.guest_sends.draw(sender.address, now))
+                .transpose()?,
+        })
+    }
+
+    fn spend(self) {
+        self.here.spend();
+        self.anywhere.spend();
+        self.room.spend();
+        if let Some(address) = self.address {
+            address.spend();
         }
-    }
-    Ok(())
-}
-
-fn put_back(state: &AppState, sender: Sender<'_>, message: &NewMessage) {
-    for taken in draws(state, sender, message) {
-        taken.put_back();
     }
 }
 
