@@ -1,0 +1,22 @@
+//! Private servers on loopback, for tests and for the local cluster. No part of the product depends
+//! on this crate.
+//!
+//! [`Process`] is a child that never outlives its owner; [`Postgres`] is a database server of one's
+//! own, and [`database`] a database of one's own on the server that a run of tests shares.
+
+#![warn(missing_docs)]
+
+mod config;
+mod database;
+mod error;
+mod postgres;
+mod process;
+
+pub use database::{Database, database};
+pub use error::Error;
+pub use postgres::{Durability, Postgres};
+pub use process::Process;
+pub use rustix::process::Signal;
+
+/// Shorthand of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
