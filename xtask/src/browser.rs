@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
+use crate::install::install;
 use crate::{paths, process, tools};
 
 /// The least Node.js whose test runner the tests use.
@@ -55,7 +56,7 @@ fn test_files(folder: &Path, filter: Option<&str>) -> anyhow::Result<Vec<PathBuf
 
 fn check_node() -> anyhow::Result<()> {
     if tools::find("node").is_none() || tools::find("npm").is_none() {
-        install(&["nodejs", "npm"])?;
+        install("the browser tests", &["nodejs", "npm"])?;
     }
     let version = process::answer("node", &["--version"]).context("node cannot be started")?;
     let major = version
@@ -72,7 +73,7 @@ fn check_node() -> anyhow::Result<()> {
 fn chromium_with_fonts() -> anyhow::Result<PathBuf> {
     let found = || CHROMIUM.iter().find_map(|name| tools::find(name));
     if found().is_none() || !has_fonts() {
-        install(&PACKAGES)?;
+        install("the browser tests", &PACKAGES)?;
     }
     found().context("Chromium was installed and still cannot be found")
 }
@@ -82,32 +83,6 @@ fn has_fonts() -> bool {
     let fonts =
         |query: &str| process::answer("fc-list", &[query]).is_some_and(|fonts| !fonts.is_empty());
     fonts(":lang=ko") && fonts("Noto Color Emoji")
-}
-
-fn install(packages: &[&str]) -> anyhow::Result<()> {
-    let list = packages.join(" ");
-    let is_root = process::answer("id", &["-u"]).is_some_and(|id| id == "0");
-    if !is_root || tools::find("apt-get").is_none() {
-        bail!("the browser tests need {list} (Debian's names); install them and run this again");
-    }
-    println!("installing {list}");
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null());
-        process::run(&mut command)
-    };
-    apt(&["update", "--quiet"])
-        .and_then(|()| {
-            apt(&[
-                &["install", "--yes", "--quiet", "--no-install-recommends"],
-                packages,
-            ]
-            .concat())
-        })
-        .with_context(|| format!("{list} cannot be installed; check the network"))
 }
 
 /// Installs what the lock file names, unless that is there already.

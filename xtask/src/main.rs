@@ -12,6 +12,7 @@ mod autobahn;
 mod browser;
 mod dependencies;
 mod dev;
+mod install;
 mod paths;
 mod process;
 mod run;
