@@ -1,0 +1,252 @@
+//! Opening: how to connect, what the server must promise, the schema.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::time::timeout;
+
+use crate::PostgresStore;
+use crate::error::OpenError;
+use crate::writer::{WRITERS, Writer};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// The oldest PostgreSQL that will do.
+const OLDEST: u32 = 15;
+
+/// A connection that was idle for longer is asked whether it still works before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// A connection is renewed at this age, so that none keeps the memory of its busiest hour.
+const LIFETIME: Duration = Duration::from_mins(30);
+/// A connection beyond the least number ends when nobody needed it for so long.
+const IDLE: Duration = Duration::from_mins(5);
+
+/// Where the database is, and how much of it one node takes.
+#[derive(Clone)]
+pub struct Settings {
+    /// `postgres://user:password@host:port/database?sslmode=verify-full`. What it leaves out is taken
+    /// from the variables of PostgreSQL's own clients, such as `PGPASSWORD`.
+    pub url: String,
+    /// Connections of this node at most, at least [`Settings::LEAST_CONNECTIONS`].
+    pub connections: u32,
+    /// How long a call waits for a connection.
+    pub wait: Duration,
+    /// How long a statement may take.
+    pub statement: Duration,
+}
+
+impl Settings {
+    /// Those that append messages, one to read and one to write everything else.
+    pub const LEAST_CONNECTIONS: u32 = WRITERS + 2;
+
+    /// The defaults for the database of this URL.
+    pub fn of(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            connections: 20,
+            wait: Duration::from_secs(3),
+            statement: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What must be in force: what is acknowledged is on the disk, and text is what it is everywhere.
+const PROMISES: [Promise; 2] = [
+    Promise {
+        setting: "synchronous_commit",
+        is_kept: |found| found != "off",
+        wanted: "it must not be off: what is acknowledged would be lost in a crash",
+    },
+    Promise {
+        setting: "server_encoding",
+        is_kept: |found| found == "UTF8",
+        wanted: "it must be UTF8: people write in every script",
+    },
+];
+
+/// A setting of the server on which the service relies.
+struct Promise {
+    setting: &'static str,
+    is_kept: fn(&str) -> bool,
+    /// What it must be, and why.
+    wanted: &'static str,
+}
+
+/// Brings the schema of a database up to date, without serving it. Of several processes that do so at
+/// once one does it, under an advisory lock, and the others wait.
+///
+/// # Errors
+/// As [`PostgresStore::open`].
+pub async fn migrate(settings: &Settings) -> Result<(), OpenError> {
+    let options = options(settings)?;
+    let mut connection = connect(&options, settings.wait).await?;
+    check_promises(&options, &mut connection).await?;
+    run_migrations(&options, &mut connection).await?;
+    drop(connection.close().await);
+    Ok(())
+}
+
+/// Opens the database.
+pub(crate) async fn open(settings: &Settings) -> Result<PostgresStore, OpenError> {
+    migrate(settings).await?;
+    let options = limited(options(settings)?, settings.statement);
+    let first = connect(&options, settings.wait).await?;
+    drop(first.close().await);
+    let pool = pool(settings, options.clone());
+    Ok(PostgresStore::new(
+        pool,
+        Writer::start(&options, settings),
+        settings,
+    ))
+}
+
+/// The connections for everything but the appending of messages. They are made when they are needed.
+fn pool(settings: &Settings, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(settings.connections.saturating_sub(WRITERS).max(2))
+        .acquire_timeout(settings.wait)
+        .idle_timeout(IDLE)
+        .max_lifetime(LIFETIME)
+        // In place of a question before each use, which costs a round trip.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+fn options(settings: &Settings) -> Result<PgConnectOptions, OpenError> {
+    let options = PgConnectOptions::from_str(&settings.url).map_err(OpenError::Url)?;
+    Ok(options
+        .application_name("chat-backend")
+        .disable_statement_logging())
+}
+
+/// Adds the limits under which the service works: on the server, so that they hold also when this
+/// node is gone in the middle of something.
+fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
+    let ms = |duration: Duration| format!("{}ms", duration.as_millis());
+    options.options([
+        ("statement_timeout", ms(statement)),
+        // A node that stands still in a transaction would keep its rooms locked.
+        ("idle_in_transaction_session_timeout", ms(statement)),
+        // A node that vanished without a word is noticed.
+        ("tcp_keepalives_idle", "30".to_owned()),
+        ("tcp_keepalives_interval", "10".to_owned()),
+        ("tcp_keepalives_count", "3".to_owned()),
+        // Each statement of a transaction sees what was committed before it: also what was committed
+        // while it waited for a room's lock.
+        ("default_transaction_isolation", "read committed".to_owned()),
+        // Nothing here is worth a compilation.
+        ("jit", "off".to_owned()),
+    ])
+}
+
+/// A connection, or why there is none.
+async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection, OpenError> {
+    let unreachable = |source| OpenError::Unreachable {
+        place: place(options),
+        source,
+    };
+    match timeout(wait, options.connect()).await {
+        Ok(connected) => connected.map_err(unreachable),
+        Err(_) => Err(unreachable(sqlx::Error::PoolTimedOut)),
+    }
+}
+
+async fn check_promises(
+    options: &PgConnectOptions,
+    connection: &mut PgConnection,
+) -> Result<(), OpenError> {
+    let version = connection.server_version_num().unwrap_or(0) / 10_000;
+    if version < OLDEST {
+        return Err(OpenError::Version {
+            place: place(options),
+            found: version,
+            oldest: OLDEST,
+        });
+    }
+    for Promise {
+        setting,
+        is_kept,
+        wanted,
+    } in PROMISES
+    {
+        let found = setting_of(options, connection, setting).await?;
+        if !is_kept(&found) {
+            return Err(OpenError::Setting {
+                place: place(options),
+                setting,
+                found,
+                wanted,
+            });
+        }
+    }
+    // Of the machine, that is: what is acknowledged survives the death of every process.
+    for setting in ["fsync", "full_page_writes"] {
+        if setting_of(options, connection, setting).await? == "off" {
+            tracing::warn!(setting, "the database may lose data when its machine fails");
+        }
+    }
+    Ok(())
+}
+
+async fn setting_of(
+    options: &PgConnectOptions,
+    connection: &mut PgConnection,
+    setting: &'static str,
+) -> Result<String, OpenError> {
+    sqlx::query_scalar("SELECT current_setting($1)")
+        .bind(setting)
+        .fetch_one(connection)
+        .await
+        .map_err(|source| OpenError::Unreachable {
+            place: place(options),
+            source,
+        })
+}
+
+/// Migrations take as long as they take: here no statement is limited.
+async fn run_migrations(
+    options: &PgConnectOptions,
+    connection: &mut PgConnection,
+) -> Result<(), OpenError> {
+    MIGRATIONS
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| migration(options, error))
+}
+
+fn migration(options: &PgConnectOptions, error: MigrateError) -> OpenError {
+    let place = place(options);
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+    match error {
+        MigrateError::VersionMissing(found) => OpenError::NewerSchema {
+            place,
+            found,
+            known: known.unwrap_or(0),
+        },
+        source => OpenError::Migration { place, source },
+    }
+}
+
+/// Which database, without its password.
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or(options.get_username());
+    match options.get_socket() {
+        Some(socket) => format!("{database} at {}", socket.display()),
+        None => format!(
+            "{database} at {}:{}",
+            options.get_host(),
+            options.get_port()
+        ),
+    }
+}

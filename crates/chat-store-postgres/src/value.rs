@@ -1,0 +1,103 @@
+//! Values on their way between rows and records.
+
+use chat_store::TokenHash;
+use chat_types::event::{User, UserKind};
+use chat_types::id::{Number, RoomId, Seq, UserId};
+use chat_types::room::{Role, RoomKind};
+use chat_types::time::Timestamp;
+use uuid::Uuid;
+
+use crate::error::{Failure, Result};
+
+/// A number of the wire (below 2^53 there) as PostgreSQL's signed integer.
+pub(crate) fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn natural(value: i64, column: &'static str) -> Result<u64> {
+    u64::try_from(value).map_err(|_| Failure::damaged(column))
+}
+
+pub(crate) fn count(value: i64, column: &'static str) -> Result<u32> {
+    u32::try_from(value).map_err(|_| Failure::damaged(column))
+}
+
+pub(crate) fn seq(value: i64) -> Result<Seq> {
+    natural(value, "seq").map(Seq)
+}
+
+pub(crate) fn number(value: i64) -> Result<Number> {
+    natural(value, "number").map(Number)
+}
+
+pub(crate) fn instant(value: i64) -> Result<Timestamp> {
+    natural(value, "an instant").map(Timestamp)
+}
+
+pub(crate) fn instant_or_none(value: Option<i64>) -> Result<Option<Timestamp>> {
+    value.map(instant).transpose()
+}
+
+pub(crate) fn role(rank: i16) -> Result<Role> {
+    match rank {
+        1 => Ok(Role::Guest),
+        2 => Ok(Role::Member),
+        3 => Ok(Role::Moderator),
+        4 => Ok(Role::Owner),
+        _ => Err(Failure::damaged("memberships.role")),
+    }
+}
+
+/// A role as the table has it.
+pub(crate) fn rank(role: Role) -> Result<i16> {
+    match role {
+        Role::Unknown => Err(Failure::damaged("an unknown role")),
+        known => Ok(i16::from(known.rank())),
+    }
+}
+
+pub(crate) fn user_kind(text: &str) -> Result<UserKind> {
+    match text {
+        "guest" => Ok(UserKind::Guest),
+        "account" => Ok(UserKind::Account),
+        _ => Err(Failure::damaged("users.kind")),
+    }
+}
+
+pub(crate) fn room_kind(text: &str) -> Result<RoomKind> {
+    match text {
+        "page" => Ok(RoomKind::Page),
+        "public" => Ok(RoomKind::Public),
+        "private" => Ok(RoomKind::Private),
+        "direct" => Ok(RoomKind::Direct),
+        _ => Err(Failure::damaged("rooms.kind")),
+    }
+}
+
+pub(crate) fn room_kind_text(kind: RoomKind) -> Result<&'static str> {
+    match kind {
+        RoomKind::Page => Ok("page"),
+        RoomKind::Public => Ok("public"),
+        RoomKind::Private => Ok("private"),
+        RoomKind::Direct => Ok("direct"),
+        RoomKind::Unknown => Err(Failure::damaged("an unknown kind of room")),
+    }
+}
+
+pub(crate) fn user(id: Uuid, name: String, kind: &str) -> Result<User> {
+    Ok(User {
+        id: UserId::from_uuid(id),
+        name,
+        kind: user_kind(kind)?,
+    })
+}
+
+/// A hash as a bound value.
+pub(crate) fn hash(hash: &TokenHash) -> Vec<u8> {
+    hash.0.to_vec()
+}
+
+/// Rooms as a bound array.
+pub(crate) fn room_ids(rooms: &[RoomId]) -> Vec<Uuid> {
+    rooms.iter().map(|room| *room.as_uuid()).collect()
+}
