@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::install::install;
 use crate::{paths, process, tools};
 
+/// Who needs what is installed here.
+const FOR: &str = "the browser tests";
 /// The least Node.js whose test runner the tests use.
 const NODE: u32 = 20;
 /// Names under which Chromium is installed.
@@ -56,7 +57,7 @@ fn test_files(folder: &Path, filter: Option<&str>) -> anyhow::Result<Vec<PathBuf
 
 fn check_node() -> anyhow::Result<()> {
     if tools::find("node").is_none() || tools::find("npm").is_none() {
-        install("the browser tests", &["nodejs", "npm"])?;
+        tools::install(FOR, &["nodejs", "npm"])?;
     }
     let version = process::answer("node", &["--version"]).context("node cannot be started")?;
     let major = version
@@ -73,7 +74,7 @@ fn check_node() -> anyhow::Result<()> {
 fn chromium_with_fonts() -> anyhow::Result<PathBuf> {
     let found = || CHROMIUM.iter().find_map(|name| tools::find(name));
     if found().is_none() || !has_fonts() {
-        install("the browser tests", &PACKAGES)?;
+        tools::install(FOR, &PACKAGES)?;
     }
     found().context("Chromium was installed and still cannot be found")
 }

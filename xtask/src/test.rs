@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::autobahn::Outcome;
 use crate::stage::{Stages, clock};
-use crate::{autobahn, browser, process, run, site, size, tidy, tools};
+use crate::{autobahn, browser, process, run, servers, site, size, tidy, tools};
 
 /// Which stages to run.
 #[derive(Debug, Clone, Args)]
@@ -187,11 +187,15 @@ fn docs() -> anyhow::Result<()> {
 
 /// The tests of the product, and those of xtask, which is built apart (see [`process::PRODUCT`]).
 fn unit(filter: Option<&str>) -> anyhow::Result<()> {
-    let product = process::run(
-        unit_tests(filter)
-            .args(process::PRODUCT)
-            .args(["--lib", "--bins", "--tests"]),
-    );
+    let server = servers::postgres()?;
+    let mut product = unit_tests(filter);
+    product
+        .args(process::PRODUCT)
+        .args(["--lib", "--bins", "--tests"]);
+    if let Some(server) = &server {
+        product.env(servers::DATABASE_URL, server.url("postgres"));
+    }
+    let product = process::run(&mut product);
     let own = process::run(unit_tests(filter).args(["--package", "xtask"]));
     product.and(own)
 }

@@ -1,7 +1,7 @@
 //! What has to be on the machine, said in one sentence where it is missing.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
@@ -70,6 +70,33 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
+}
+
+/// Installs Debian's packages as root, or says which ones `whom` needs.
+pub(crate) fn install(whom: &str, packages: &[&str]) -> anyhow::Result<()> {
+    let list = packages.join(" ");
+    let is_root = process::answer("id", &["-u"]).is_some_and(|id| id == "0");
+    if !is_root || find("apt-get").is_none() {
+        bail!("{whom} need {list} (Debian's names); install them and run this again");
+    }
+    println!("installing {list}");
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null());
+        process::run(&mut command)
+    };
+    apt(&["update", "--quiet"])
+        .and_then(|()| {
+            apt(&[
+                &["install", "--yes", "--quiet", "--no-install-recommends"],
+                packages,
+            ]
+            .concat())
+        })
+        .with_context(|| format!("{list} cannot be installed; check the network"))
 }
 
 fn add_wasm_target() -> anyhow::Result<()> {
