@@ -63,6 +63,7 @@ fn part(state: &AppState, settings: &Settings) -> Purge {
         sessions_ended_before: before(settings.ended_sessions),
         invites_ended_before: before(settings.ended_invites),
         pages_opened_before: before(settings.empty_pages),
+        now,
         open_rooms: state.hub.open_rooms(),
         limit: PART,
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::error::{self, Failure};
 use crate::messages::{self, Page};
 use crate::rooms::RoomRow;
-use crate::value::{integer, seq};
+use crate::value::{ids_as_json, integer, seq};
 use crate::{SqliteStore, memberships, rooms, users};
 
 /// How many rows changed after `?2`, each kind counted up to `?3`.
@@ -90,7 +90,7 @@ impl Feed for SqliteStore {
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, Seq)>> {
-        let ids = rooms::ids_as_json(rooms);
+        let ids = ids_as_json(rooms.iter().map(RoomId::as_uuid));
         let mut transaction = self.read().await?;
         let rows: Vec<(Uuid, i64)> = sqlx::query_as(HEADS)
             .bind(ids)

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use chat_store::{Purge, Purged, Purging, Result};
+use chat_types::id::RoomId;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use crate::value::integer;
-use crate::{SqliteStore, error, rooms};
+use crate::value::{ids_as_json, integer};
+use crate::{SqliteStore, error};
 
 const ENDED_SESSIONS: &str = "\
 SELECT id, user FROM sessions
@@ -34,12 +35,17 @@ const INVITES: &str = "\
 DELETE FROM invites
 WHERE code IN (SELECT code FROM invites WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
 
+/// Somebody has these open: they count as opened now.
+const OPEN_PAGES: &str = "\
+UPDATE rooms SET active_at = ?2
+WHERE id IN (SELECT unhex(value) FROM json_each(?3))
+  AND kind = 'page' AND head = 0 AND active_at < ?1";
+
 /// Nothing ever happened in a room whose feed has not begun: no message, no member.
 const EMPTY_PAGES: &str = "\
 DELETE FROM rooms
 WHERE id IN (SELECT id FROM rooms
              WHERE kind = 'page' AND head = 0 AND active_at < ?1
-               AND id NOT IN (SELECT unhex(value) FROM json_each(?3))
              ORDER BY active_at LIMIT ?2)";
 
 #[async_trait]
@@ -111,10 +117,16 @@ async fn invites(connection: &mut SqliteConnection, purge: &Purge) -> error::Res
 }
 
 async fn empty_pages(connection: &mut SqliteConnection, purge: &Purge) -> error::Result<u64> {
+    let half_of_its_time = purge.pages_opened_before.0.midpoint(purge.now.0);
+    sqlx::query(OPEN_PAGES)
+        .bind(integer(half_of_its_time))
+        .bind(integer(purge.now.0))
+        .bind(ids_as_json(purge.open_rooms.iter().map(RoomId::as_uuid)))
+        .execute(&mut *connection)
+        .await?;
     let done = sqlx::query(EMPTY_PAGES)
         .bind(integer(purge.pages_opened_before.0))
         .bind(i64::from(purge.limit))
-        .bind(rooms::ids_as_json(&purge.open_rooms))
         .execute(connection)
         .await?;
     Ok(done.rows_affected())

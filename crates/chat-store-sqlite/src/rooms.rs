@@ -296,15 +296,6 @@ impl SqliteStore {
     }
 }
 
-/// Ids as the JSON that a statement unpacks with `unhex`.
-pub(crate) fn ids_as_json(rooms: &[RoomId]) -> String {
-    let ids: Vec<String> = rooms
-        .iter()
-        .map(|room| room.as_uuid().simple().to_string())
-        .collect();
-    serde_json::to_string(&ids).expect("strings become JSON")
-}
-
 /// The room's row, if there is one.
 pub(crate) async fn room(
     connection: &mut SqliteConnection,

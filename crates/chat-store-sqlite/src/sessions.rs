@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::error::{self, Failure};
-use crate::value::{hash, instant, instant_or_none, integer};
+use crate::value::{hash, ids_as_json, instant, instant_or_none, integer};
 use crate::{SqliteStore, users};
 
 const INSERT_SESSION: &str = "\
@@ -28,6 +28,11 @@ SELECT id, user, device, created_at, last_used_at, expires_at, revoked_at
 FROM sessions
 WHERE user = ?1 AND revoked_at IS NULL AND expires_at > ?2
 ORDER BY last_used_at DESC, id DESC";
+
+const LIVE_OF_THESE: &str = "\
+SELECT id FROM sessions
+WHERE id IN (SELECT unhex(value) FROM json_each(?1))
+  AND revoked_at IS NULL AND expires_at > ?2";
 
 const REVOKE: &str = "\
 UPDATE sessions SET revoked_at = ?3
@@ -119,6 +124,17 @@ impl Sessions for SqliteStore {
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>> {
         let mut snapshot = self.read().await?;
         Ok(session(&mut snapshot, *id.as_uuid()).await?)
+    }
+
+    async fn live_sessions(&self, ids: &[SessionId], now: Timestamp) -> Result<Vec<SessionId>> {
+        let mut snapshot = self.read().await?;
+        let live: Vec<Uuid> = sqlx::query_scalar(LIVE_OF_THESE)
+            .bind(ids_as_json(ids.iter().map(SessionId::as_uuid)))
+            .bind(integer(now.0))
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(Failure::from)?;
+        Ok(live.into_iter().map(SessionId::from_uuid).collect())
     }
 
     async fn rotate_refresh(&self, rotate: RotateRefresh) -> Result<Rotation> {

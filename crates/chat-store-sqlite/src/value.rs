@@ -88,3 +88,9 @@ pub(crate) fn user(id: Uuid, name: String, kind: &str) -> Result<User> {
 pub(crate) fn hash(hash: &TokenHash) -> Vec<u8> {
     hash.0.to_vec()
 }
+
+/// Ids as the JSON that a statement unpacks with `unhex`.
+pub(crate) fn ids_as_json<'a>(ids: impl Iterator<Item = &'a Uuid>) -> String {
+    let ids: Vec<String> = ids.map(|id| id.simple().to_string()).collect();
+    serde_json::to_string(&ids).expect("strings become JSON")
+}

@@ -15,7 +15,11 @@ pub struct Purge {
     pub invites_ended_before: Timestamp,
     /// Page rooms in which nothing ever happened and that were last opened before.
     pub pages_opened_before: Timestamp,
-    /// Rooms that stay, because somebody has them open.
+    /// Now.
+    pub now: Timestamp,
+    /// Rooms that somebody has open: an empty page among them stays and counts as opened now, at
+    /// least once it has been kept for half of its time. So who has it open on another node need not
+    /// be known here, as long as every node purges more often than that.
     pub open_rooms: Vec<RoomId>,
     /// Rows of each kind at most, so that what waits for the store waits for no more than that.
     pub limit: u32,

@@ -94,6 +94,7 @@ macro_rules! conformance_suite {
             sessions: live_sessions_are_listed_newest_use_first
             sessions: a_session_is_revoked_once_and_only_by_its_user
             sessions: all_sessions_but_one_are_revoked
+            sessions: of_many_sessions_those_that_live_are_told
             sessions: one_more_session_than_the_limit_ends_the_one_used_longest_ago
             sites: a_site_is_stored_and_its_origins_replaced
             sites: a_site_that_is_not_retained_is_unknown_and_its_rooms_stay
@@ -164,6 +165,7 @@ macro_rules! conformance_suite {
             purge: an_invite_goes_once_it_ended
             purge: an_empty_page_goes_and_one_where_anything_happened_stays
             purge: an_empty_page_that_is_visited_stays
+            purge: an_empty_page_that_is_open_on_one_node_outlives_the_purges_of_another
             purge: a_purge_takes_no_more_than_its_limit_and_says_so
             purge: a_session_with_more_tokens_than_the_limit_goes_in_parts
             feed: a_fresh_start_is_the_newest_page

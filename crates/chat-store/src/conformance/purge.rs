@@ -15,6 +15,7 @@ fn everything_before(ms: u64) -> Purge {
         sessions_ended_before: at(ms),
         invites_ended_before: at(ms),
         pages_opened_before: at(ms),
+        now: at(ms),
         open_rooms: Vec::new(),
         limit: 100,
     }
@@ -165,6 +166,28 @@ pub async fn an_empty_page_that_is_visited_stays(store: Shared) {
     assert_eq!(open_page(&store, "/one", 5 * DAY).await, (room, false));
     assert_eq!(purge_before(&store, 4 * DAY).await, Purged::default());
     assert_eq!(purge_before(&store, 6 * DAY).await.pages, 1);
+}
+
+pub async fn an_empty_page_that_is_open_on_one_node_outlives_the_purges_of_another(store: Shared) {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    const KEPT: u64 = 30 * DAY;
+    let (open, _) = open_page(&store, "/open", 100 * DAY).await;
+    for day in 101..200 {
+        let (now, before) = (at(day * DAY), at(day * DAY - KEPT));
+        let elsewhere = Purge {
+            now,
+            pages_opened_before: before,
+            ..everything_before(0)
+        };
+        let here = Purge {
+            open_rooms: vec![open],
+            ..elsewhere.clone()
+        };
+        for purge in [here, elsewhere] {
+            assert_eq!(store.purge(purge).await.unwrap(), Purged::default());
+        }
+    }
+    assert_eq!(purge_before(&store, 200 * DAY).await.pages, 1, "closed");
 }
 
 pub async fn a_purge_takes_no_more_than_its_limit_and_says_so(store: Shared) {

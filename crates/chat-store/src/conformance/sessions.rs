@@ -300,6 +300,26 @@ pub async fn all_sessions_but_one_are_revoked(store: Shared) {
     assert_eq!(last, [kept.id]);
 }
 
+pub async fn of_many_sessions_those_that_live_are_told(store: Shared) {
+    let user = guest(&store, "jisu").await;
+    let mut ids = Vec::new();
+    for n in 1..=3 {
+        let new = new_session(user, TokenHash([n; 32]));
+        ids.push(store.create_session(new).await.unwrap().session);
+    }
+    let unknown = new_session(user, TokenHash([9; 32])).id;
+    store.revoke_session(user, ids[1].id, at(2)).await.unwrap();
+    let asked = [ids[0].id, ids[1].id, ids[2].id, unknown];
+    let mut live = store.live_sessions(&asked, at(3)).await.unwrap();
+    live.sort();
+    let mut wanted = vec![ids[0].id, ids[2].id];
+    wanted.sort();
+    assert_eq!(live, wanted);
+    let end = ids[0].expires_at;
+    assert_eq!(store.live_sessions(&asked, end).await.unwrap(), []);
+    assert_eq!(store.live_sessions(&[], at(3)).await.unwrap(), []);
+}
+
 pub async fn one_more_session_than_the_limit_ends_the_one_used_longest_ago(store: Shared) {
     let user = guest(&store, "jisu").await;
     let begin = async |n: u64| {

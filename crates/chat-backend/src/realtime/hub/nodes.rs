@@ -1,0 +1,190 @@
+//! The other nodes: what they tell this one, and what is known of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_types::id::RoomId;
+use tokio::time::{Instant, sleep};
+
+use super::Hub;
+use crate::realtime::broker::{Inbox, Status, Topic};
+use crate::realtime::mailbox::Order;
+use crate::realtime::message::{Beat, Message, NodeId, Notice, Share};
+use crate::realtime::room::ANSWER_DEBOUNCE;
+
+/// Nodes that are known at most.
+const NODES: usize = 256;
+
+struct Node {
+    connections: u32,
+    heard: Instant,
+}
+
+/// The other nodes that gave a sign of life.
+#[derive(Default)]
+pub(super) struct Nodes(HashMap<NodeId, Node>);
+
+impl Nodes {
+    /// Hears that a node lives, or that it goes away.
+    fn hear(&mut self, node: NodeId, beat: Beat, now: Instant) {
+        if beat.draining {
+            self.0.remove(&node);
+        } else if self.0.len() < NODES || self.0.contains_key(&node) {
+            let connections = beat.connections;
+            let heard = now;
+            self.0.insert(node, Node { connections, heard });
+        }
+    }
+
+    /// Forgets nodes that have said nothing for `age`.
+    pub(super) fn forget_silent(&mut self, age: Duration, now: Instant) {
+        self.0.retain(|_, node| now.duration_since(node.heard) < age);
+    }
+
+    /// Whether a node has said nothing for `age` and may still be there: then its messages do not
+    /// get through.
+    pub(super) fn is_any_silent(&self, age: Duration, now: Instant) -> bool {
+        let mut nodes = self.0.values();
+        nodes.any(|node| now.duration_since(node.heard) >= age)
+    }
+
+    /// How many connections each of them has.
+    pub(super) fn connections(&self) -> impl Iterator<Item = u32> {
+        self.0.values().map(|node| node.connections)
+    }
+}
+
+impl Hub {
+    /// Tells the other nodes.
+    pub(super) fn tell_nodes(&self, topic: Topic, message: &Message) {
+        if self.broker.status() != Status::Alone {
+            metrics::counter!("chat_bus_published_total").increment(1);
+            self.broker.publish(topic, message.encode(self.node));
+        }
+    }
+
+    /// Tells the nodes that follow a room who looks at it here: what is new, or all of it if
+    /// `anyway`. With `ask` they tell theirs.
+    pub(super) fn share_presence(&self, room: RoomId, anyway: bool, ask: bool) {
+        let Some(active) = self.rooms.get(room) else {
+            return;
+        };
+        if let Some(mut share) = active.share(|| self.next_version(), anyway) {
+            share.ask = ask;
+            self.tell_nodes(Topic::Room(room), &Message::Share(share));
+        }
+    }
+
+    /// Tells that nobody looks at a room here any more.
+    pub(super) fn say_goodbye(&self, room: RoomId) {
+        let nobody = Share {
+            version: self.next_version(),
+            head: chat_types::id::Seq::ZERO,
+            count: 0,
+            users: Vec::new(),
+            ask: false,
+        };
+        self.tell_nodes(Topic::Room(room), &Message::Share(nobody));
+    }
+
+    fn hear_share(&self, room: RoomId, node: NodeId, share: Share) {
+        let Some(active) = self.rooms.get(room) else {
+            return;
+        };
+        let (head, ask) = (share.head, share.ask);
+        if active.hear(node, share) {
+            self.tell_presence_soon(room);
+        }
+        self.repair(active.clone(), active.note_head(head));
+        if ask && active.collect_answer() && let Some(hub) = self.me.upgrade() {
+            self.tasks.spawn(async move {
+                sleep(ANSWER_DEBOUNCE).await;
+                active.answering();
+                hub.share_presence(room, true, false);
+            });
+        }
+    }
+
+    /// Acts on a notice, from this node or from another.
+    pub(super) fn heed(&self, notice: &Notice) {
+        let mut registry = self.registry();
+        match notice {
+            Notice::CloseSession { user, session, code } => {
+                let of_session = registry.of_user(*user).filter(|(s, _)| s == session);
+                of_session.for_each(|(_, mailbox)| mailbox.order(Order::Close(*code)));
+            }
+            Notice::CloseUser { user, keep, code } => {
+                let others = registry.of_user(*user).filter(|(s, _)| Some(*s) != *keep);
+                others.for_each(|(_, mailbox)| mailbox.order(Order::Close(*code)));
+            }
+            Notice::ReplaceSession { user, old, new } => {
+                for (_, mailbox) in registry.of_user(*user).filter(|(s, _)| s == old) {
+                    mailbox.order(Order::ReplaceSession(*new));
+                }
+                registry.replace_session(*user, *old, *new);
+            }
+            Notice::Unsubscribe { user, room, reason } => {
+                for (_, mailbox) in registry.of_user(*user) {
+                    mailbox.order(Order::Unsubscribe(*room, *reason));
+                }
+            }
+            Notice::Send { user, doc } => {
+                for (_, mailbox) in registry.of_user(*user) {
+                    mailbox.order(Order::Send(doc.clone()));
+                }
+            }
+            Notice::SendUnlessIdle { user, doc, from } => {
+                let others = registry.of_user(*user);
+                for (_, mailbox) in others.filter(|(_, it)| Some(it.id) != *from) {
+                    mailbox.order(Order::SendUnlessIdle(doc.clone()));
+                }
+            }
+        }
+    }
+}
+
+impl Inbox for Hub {
+    fn receive(&self, topic: Topic, message: Bytes) {
+        let Some((node, message)) = Message::decode(message) else {
+            metrics::counter!("chat_bus_not_understood_total").increment(1);
+            return;
+        };
+        if node == self.node {
+            return;
+        }
+        metrics::counter!("chat_bus_received_total").increment(1);
+        match (topic, message) {
+            (Topic::Room(room), Message::Event { seq, doc }) => self.take_in(room, seq, doc),
+            (Topic::Room(room), Message::Typing(user)) => {
+                if let Some(room) = self.rooms.get(room) {
+                    room.typing(&user, Instant::now());
+                }
+            }
+            (Topic::Room(room), Message::Share(share)) => self.hear_share(room, node, share),
+            (Topic::Control, Message::Notice(notice)) => self.heed(&notice),
+            (Topic::Control, Message::Beat(beat)) => {
+                self.nodes().hear(node, beat, Instant::now());
+            }
+            (Topic::Control, Message::WasAway) => self.nudge.notify_one(),
+            _ => {}
+        }
+    }
+
+    fn followed(&self, rooms: &[RoomId]) {
+        for room in rooms {
+            self.share_presence(*room, true, true);
+        }
+        if let Some(hub) = self.me.upgrade() {
+            let rooms = rooms.to_vec();
+            self.tasks.spawn(async move { hub.compare_heads(&rooms).await });
+        }
+    }
+
+    fn doubt(&self) {
+        if self.broker.status() == Status::Up {
+            self.tell_nodes(Topic::Control, &Message::WasAway);
+        }
+        self.nudge.notify_one();
+    }
+}
