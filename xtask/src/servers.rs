@@ -1,6 +1,8 @@
 //! The servers that tests share: each test by itself would start its own, which takes longer than most
 //! of them run.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Context as _;
 use chat_testbed::{Durability, Error, Postgres};
 
@@ -26,4 +28,23 @@ pub(crate) fn postgres() -> anyhow::Result<Option<Postgres>> {
     server
         .map(Some)
         .context("the tests have no PostgreSQL server")
+}
+
+/// Makes sure that NATS is there, which tests start for themselves.
+pub(crate) fn install_nats() -> anyhow::Result<()> {
+    install_program("nats-server", "the tests of the bus")
+}
+
+/// Makes sure that a server of this name is there, of Debian's package of the same name.
+pub(crate) fn install_program(name: &'static str, whom: &str) -> anyhow::Result<()> {
+    match find(name) {
+        Some(_) => Ok(()),
+        None => tools::install(whom, &[name]),
+    }
+}
+
+/// A server's program; Debian does not put them on everybody's path.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let debian = || Some(Path::new("/usr/sbin").join(name)).filter(|file| file.is_file());
+    tools::find(name).or_else(debian)
 }

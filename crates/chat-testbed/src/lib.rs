@@ -2,18 +2,20 @@
 //! on this crate.
 //!
 //! [`Process`] is a child that never outlives its owner; [`Postgres`] is a database server of one's
-//! own, and [`database`] a database of one's own on the server that a run of tests shares.
+//! own, [`Nats`] a bus, and [`database`] a database of one's own on the server that a run of tests shares.
 
 #![warn(missing_docs)]
 
 mod config;
 mod database;
 mod error;
+mod nats;
 mod postgres;
 mod process;
 
 pub use database::{Database, database};
 pub use error::Error;
+pub use nats::Nats;
 pub use postgres::{Durability, Postgres};
 pub use process::Process;
 pub use rustix::process::Signal;

@@ -230,7 +230,7 @@ fn run(
 }
 
 /// A port of 127.0.0.1 that nobody uses now.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
