@@ -2,6 +2,7 @@
 //! the help text and `docs/config.md`.
 
 mod bounds;
+mod bus;
 mod docs;
 mod keeping;
 mod limits;
@@ -16,6 +17,7 @@ use chat_types::room::Site;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
+use self::bus::Bus;
 pub use self::docs::markdown;
 use self::keeping::Keeping;
 pub use self::limits::Limits;
@@ -111,6 +113,9 @@ pub struct Config {
     /// How logs look.
     #[arg(long, env = "CHAT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// How nodes hear of each other.
+    #[command(flatten)]
+    pub bus: Bus,
     /// How often things may be done.
     #[command(flatten)]
     pub limits: Limits,
@@ -137,6 +142,7 @@ impl Config {
         let mut problems = Vec::new();
         problems.extend(self.secret_problems());
         problems.extend(bounds::problems(self));
+        problems.extend(self.bus.problems());
         if let Some(url) = &self.database_url
             && !url.starts_with("sqlite:")
         {
@@ -225,6 +231,14 @@ impl Config {
     /// How the process ends.
     pub fn shutdown(&self) -> shutdown::Settings {
         self.sockets.shutdown()
+    }
+
+    /// How this node hears of others.
+    ///
+    /// # Errors
+    /// When `NATS_URL` cannot be used; [`validate`](Self::validate) says so before.
+    pub fn broker(&self) -> Result<Box<dyn realtime::Broker>, Failure> {
+        self.bus.broker()
     }
 
     /// The times and limits of sockets.

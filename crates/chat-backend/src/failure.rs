@@ -40,6 +40,9 @@ pub enum Failure {
         /// How many it needs to serve one connection.
         least: usize,
     },
+    /// The addresses of the bus are none.
+    #[error("NATS_URL cannot be used: {0}")]
+    Bus(String),
     /// The store cannot take the configured sites.
     #[error("the configured sites cannot be stored: {0}")]
     Sites(#[from] StoreError),

@@ -46,7 +46,7 @@ use self::error::ApiError;
 use self::failure::Failure;
 use self::rate_limit::Rates;
 use self::reads::LatePositions;
-use self::realtime::Hub;
+use self::realtime::{Broker, Hub};
 use self::shutdown::Lifecycle;
 use self::state::{AppState, Services};
 
@@ -66,8 +66,8 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the service together over a store, and makes the configured sites known to it, no
-    /// others, and its first room.
+    /// Puts the service together over a store and the configured bus, and makes the configured sites
+    /// known to the store, no others, and its first room.
     ///
     /// # Errors
     /// When the store cannot take the sites or the room.
@@ -78,6 +78,21 @@ impl App {
         config: Config,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        let broker = config.broker()?;
+        Self::build_on(config, store, clock, broker).await
+    }
+
+    /// The same over a bus that is there already.
+    ///
+    /// # Errors
+    /// # Panics
+    /// As [`build`](Self::build).
+    pub async fn build_on(
+        config: Config,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        broker: Box<dyn Broker>,
     ) -> Result<Self, Failure> {
         for site in &config.sites {
             store.put_site(site.clone()).await?;
@@ -95,6 +110,7 @@ impl App {
         let hub = Hub::new(
             Arc::clone(&store),
             Arc::clone(&clock),
+            broker,
             settings,
             lifecycle.tasks().clone(),
         );

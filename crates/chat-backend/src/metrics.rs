@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::realtime::Hub;
+use crate::realtime::broker::Status;
 
 /// Upper bounds of the request durations in seconds.
 const SECONDS: [f64; 11] = [
@@ -40,10 +41,45 @@ pub fn handle() -> &'static PrometheusHandle {
             metrics::Unit::Bytes,
             "Recent events in memory."
         );
+        describe_bus();
         metrics::describe_gauge!("build_info", "1, with the release as a label.");
         metrics::gauge!("build_info", "version" => crate::VERSION).set(1.0);
         handle
     })
+}
+
+fn describe_bus() {
+    metrics::describe_gauge!(
+        "chat_bus_up",
+        "1 while this node and the others hear each other through the bus, or when there is none."
+    );
+    metrics::describe_gauge!("chat_other_nodes", "Other nodes heard lately.");
+    metrics::describe_counter!("chat_bus_published_total", "Messages to other nodes.");
+    metrics::describe_counter!("chat_bus_received_total", "Messages of other nodes.");
+    metrics::describe_counter!(
+        "chat_bus_dropped_total",
+        "Messages to other nodes that were dropped here, by why."
+    );
+    metrics::describe_counter!(
+        "chat_bus_lost_total",
+        "Messages of other nodes that were dropped because a subject's backlog was full."
+    );
+    metrics::describe_counter!(
+        "chat_bus_not_understood_total",
+        "Messages of other nodes that this release does not understand."
+    );
+    metrics::describe_counter!(
+        "chat_bus_head_polls_total",
+        "Comparisons of heads because other nodes could not be heard."
+    );
+    metrics::describe_counter!(
+        "chat_gap_repairs_total",
+        "Reads of the store to close a gap."
+    );
+    metrics::describe_counter!(
+        "chat_connections_shed_total",
+        "Connections sent to other nodes because this one had too many."
+    );
 }
 
 /// Measures what is connected now.
@@ -55,6 +91,9 @@ pub fn sockets(hub: &Hub) {
     metrics::gauge!("chat_connections").set(hub.connections() as f64);
     metrics::gauge!("chat_users_online").set(hub.users_online() as f64);
     metrics::gauge!("chat_active_rooms").set(hub.active_rooms() as f64);
+    let is_bus_up = hub.bus() != Status::Down;
+    metrics::gauge!("chat_bus_up").set(f64::from(u8::from(is_bus_up)));
+    metrics::gauge!("chat_other_nodes").set(hub.other_nodes() as f64);
     metrics::gauge!("chat_ring_bytes").set(hub.ring_bytes() as f64);
 }
 

@@ -23,7 +23,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Every setting that is a number.
-pub(super) const BOUNDS: [Bounds; 26] = [
+pub(super) const BOUNDS: [Bounds; 28] = [
     at("CHAT_TRUSTED_PROXIES", 0, 16, |c| c.trusted_proxies.into()),
     at("CHAT_ACCESS_TOKEN_MS", SECOND_MS, HOUR_MS, |c| {
         c.access_token_ms
@@ -69,6 +69,10 @@ pub(super) const BOUNDS: [Bounds; 26] = [
     at("CHAT_HEADS_MS", 100, HOUR_MS, |c| {
         ms(c.sockets.compare_heads)
     }),
+    at("CHAT_POLL_HEADS_MS", 100, MINUTE_MS, |c| {
+        ms(c.sockets.poll_heads)
+    }),
+    at("CHAT_PRESENCE_MS", 100, HOUR_MS, |c| ms(c.sockets.presence)),
     at("CHAT_SOCKET_AGE_MS", SECOND_MS, 30 * DAY_MS, |c| {
         ms(c.sockets.age)
     }),

@@ -86,6 +86,13 @@ pub struct Sockets {
     /// Milliseconds after which the heads of active rooms are compared with the database.
     #[arg(long = "heads-ms", env = "CHAT_HEADS_MS", default_value = "5000", value_parser = milliseconds)]
     pub compare_heads: Duration,
+    /// The same while other nodes cannot be heard.
+    #[arg(long = "poll-heads-ms", env = "CHAT_POLL_HEADS_MS", default_value = "500", value_parser = milliseconds)]
+    pub poll_heads: Duration,
+    /// Milliseconds after which nodes tell each other again who is in a room. A node that says nothing
+    /// for three times as long has nobody any more.
+    #[arg(long = "presence-ms", env = "CHAT_PRESENCE_MS", default_value = "10000", value_parser = milliseconds)]
+    pub presence: Duration,
     /// The age in milliseconds at which a socket is asked to come back, give or take 20 %.
     #[arg(long = "socket-age-ms", env = "CHAT_SOCKET_AGE_MS", default_value = "21600000", value_parser = milliseconds)]
     pub age: Duration,
@@ -137,6 +144,8 @@ impl Sockets {
             recheck: self.recheck,
             age: self.age,
             compare_heads: self.compare_heads,
+            poll_heads: self.poll_heads,
+            presence: self.presence,
             frames_per_second: self.frames_per_second,
             frames_burst: self.frames_burst,
             ring_bytes: self.ring_bytes,

@@ -1,37 +1,68 @@
-//! How nodes tell each other what happened. A broker delivers at most once and in no order, and is
-//! never the truth: the hub believes an event only when its `seq` is the next one, and reads the
-//! store for the rest.
+//! How nodes hear of each other. A broker carries bytes, at most once and in no order, and is never
+//! the truth: the hub believes an event only when its `seq` is the next one, and reads the store for
+//! the rest. So whatever a broker loses, doubles or reorders costs time, not messages.
 
 mod local;
+mod nats;
 
-use chat_types::close::CloseCode;
-use chat_types::event::Event;
-use chat_types::id::{RoomId, SessionId, UserId};
-use chat_types::ws::UnsubReason;
+use std::sync::Weak;
 
-pub(super) use local::Local;
+use bytes::Bytes;
+use chat_types::id::RoomId;
 
-use super::codec::Doc;
+pub use local::Local;
+pub use nats::{Nats, check_servers};
 
-/// Word for the sockets of a user, wherever they are connected.
-#[derive(Debug, Clone)]
-pub(super) enum Notice {
-    /// A session has ended: its sockets close.
-    CloseSession(UserId, SessionId, CloseCode),
-    /// A user's sessions have ended, but for one.
-    CloseUser(UserId, Option<SessionId>, CloseCode),
-    /// The sockets of the first session go on under the second.
-    ReplaceSession(UserId, SessionId, SessionId),
-    /// The user's place in a room has ended.
-    Unsubscribe(UserId, RoomId, UnsubReason),
-    /// A document for every socket of the user; it may be lost.
-    Send(UserId, Doc),
+use crate::shutdown::Lifecycle;
+
+/// What a message is about, which decides who gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A room: for the nodes that [follow](Broker::follow) it.
+    Room(RoomId),
+    /// Users, sessions and nodes: for every node.
+    Control,
 }
 
-/// Carries events and notices to the other nodes. Neither call blocks or waits.
-pub(super) trait Broker: Send + Sync {
-    /// A change was committed here.
-    fn event(&self, event: &Event);
-    /// Something happened to a user here.
-    fn notice(&self, notice: &Notice);
+/// Whether messages get through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// There is no other node to tell.
+    Alone,
+    /// They do, as far as is known.
+    Up,
+    /// They do not: what is published is dropped.
+    Down,
+}
+
+/// Carries messages to the other nodes. No call blocks or waits, and none calls the [`Inbox`]
+/// before it has returned.
+pub trait Broker: Send + Sync {
+    /// Begins to carry, in tasks of `lifecycle`. What arrives, of other nodes only, goes to `inbox`.
+    fn start(&self, inbox: Weak<dyn Inbox>, lifecycle: &Lifecycle);
+
+    /// Tells the other nodes. What cannot be taken now is dropped and counted.
+    fn publish(&self, topic: Topic, message: Bytes);
+
+    /// From some moment on, which [`Inbox::followed`] tells, messages about this room arrive.
+    fn follow(&self, room: RoomId);
+
+    /// Messages about this room need not arrive any more.
+    fn unfollow(&self, room: RoomId);
+
+    /// Whether messages get through.
+    fn status(&self) -> Status;
+}
+
+/// What a broker tells its node. No call blocks or waits.
+pub trait Inbox: Send + Sync {
+    /// A message of another node.
+    fn receive(&self, topic: Topic, message: Bytes);
+
+    /// These rooms are followed from now on. What was published about them before may have been
+    /// missed.
+    fn followed(&self, rooms: &[RoomId]);
+
+    /// The status changed, or messages of any topic were lost.
+    fn doubt(&self);
 }

@@ -19,7 +19,7 @@ use super::codec::{self, Doc, Frame, Received, encode};
 use super::deadlines::{Deadlines, Due, LAST_COMMANDS, Leaving};
 use super::dispatch::{self, Context, Outcome, refuse};
 use super::greeting::{Greeted, greet};
-use super::hub::{Registration, Subscription};
+use super::hub::{RETRY_MS, Registration, Subscription};
 use super::mailbox::Order;
 use super::rate::Rate;
 use super::registry::TooMany;
@@ -437,9 +437,12 @@ impl Connection {
                 }
                 Order::SendUnlessIdle(_) if self.idle => {}
                 Order::Send(doc) | Order::SendUnlessIdle(doc) => self.documents.push_back(doc),
-                Order::GoAway { after, retry_ms } => {
-                    self.leave(after, CloseCode::ServiceRestart, retry_ms);
-                }
+                Order::Recheck => self.jobs.push_back(Job::Recheck),
+                Order::GoAway {
+                    code,
+                    after,
+                    retry_ms,
+                } => self.leave(after, code, retry_ms),
             }
         }
         Ok(())
@@ -534,7 +537,10 @@ impl Connection {
                 // The loop leaves as soon as it may.
                 Due::Leave => {}
                 Due::AuthSoon => self.ask_for_token(now),
-                Due::Age => self.leave(AGE_NOTICE, CloseCode::Rebalance, 0),
+                Due::Age => {
+                    let retry_ms = rand::random_range(RETRY_MS);
+                    self.leave(AGE_NOTICE, CloseCode::Rebalance, retry_ms);
+                }
                 Due::Ping => self.ping(),
                 Due::Recheck => self.jobs.push_back(Job::Recheck),
             }
@@ -593,7 +599,7 @@ impl Connection {
         if let (Some(user), Some(subscription)) = (user, self.find(room))
             && let Some(at) = subscription.typing_at
         {
-            subscription.room.typing(&user, at);
+            subscription.typing(&user, at);
         }
     }
 }

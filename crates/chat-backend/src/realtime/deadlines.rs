@@ -73,6 +73,11 @@ impl Deadlines {
         self.leaving.filter(|leaving| leaving.at <= now)
     }
 
+    /// The connection's rights are to be looked up again at `now`.
+    pub(super) fn recheck_at(&mut self, now: Instant) {
+        self.recheck = now;
+    }
+
     /// The other side lives.
     pub(super) fn hear(&mut self, now: Instant) {
         self.heard = now;

@@ -3,45 +3,43 @@
 //! Operations call [`Hub::publish`] after their commit and the notices ([`Hub::close_session`] and
 //! so on) after a user's rights changed. No call here blocks or waits for a reader.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+mod nodes;
+mod rooms;
+mod upkeep;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use chat_store::{ChangesPage, Store, StoreError};
+use chat_store::Store;
 use chat_types::close::CloseCode;
-use chat_types::event::{Change, Content, Event, SeqChange, User};
+use chat_types::event::{Event, User};
 use chat_types::id::{ConnectionId, Epoch, Number, RoomId, Seq, SessionId, UserId};
-use chat_types::limits::SYNC_PAGE;
 use chat_types::room::RoomSummary;
 use chat_types::ws::{Ephemeral, ServerDoc, UnsubReason};
-use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::broker::{Broker, Local, Notice};
-use super::codec::encode;
+use self::nodes::Nodes;
+use self::rooms::Rooms;
+use super::broker::{Broker, Status, Topic};
+use super::codec::{Doc, encode};
 use super::mailbox::{Mailbox, Order};
+use super::message::{Message, NodeId, Notice};
 use super::registry::{Registry, TooMany};
 use super::ring::Budget;
-use super::room::{ActiveRoom, Left, Place, Repair};
+use super::room::{ActiveRoom, Left, Place};
 use super::settings::Settings;
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::rate_limit::AddressKey;
-use crate::shutdown::Lifecycle;
 use crate::state::AppState;
 
-/// Rooms whose heads are compared with one question to the store.
-const HEADS_AT_ONCE: usize = 500;
-/// Before the store is asked again after it could not answer.
-const REPAIR_RETRY: Duration = Duration::from_millis(500);
-/// A ring keeps an event for longer than a write may stall.
-const RING_AGE_MARGIN: Duration = Duration::from_secs(5);
-/// When clients come back after a drain: soon, but not all at once.
-const RETRY_MS: std::ops::Range<u64> = 200..2_000;
+/// When clients come back after a drain or a move: soon, but not all at once.
+pub(super) const RETRY_MS: std::ops::Range<u64> = 200..2_000;
 
 /// The sockets of this process.
 pub struct Hub {
@@ -50,19 +48,27 @@ pub struct Hub {
     clock: Arc<dyn Clock>,
     settings: Settings,
     tasks: TaskTracker,
+    node: NodeId,
     broker: Box<dyn Broker>,
+    nodes: Mutex<Nodes>,
+    /// Counts what this node says of its readers, so that others know the newest word.
+    versions: AtomicU64,
+    /// A reason to compare with the store at once.
+    nudge: Notify,
     budget: Budget,
-    rooms: Mutex<HashMap<RoomId, Arc<ActiveRoom>>>,
+    rooms: Rooms,
     registry: Mutex<Registry>,
     connections: watch::Sender<usize>,
     draining: AtomicBool,
 }
 
 impl Hub {
-    /// A hub without connections. Its tasks are spawned on `tasks`.
+    /// A hub without connections, which hears of other nodes through `broker`. Its tasks are spawned
+    /// on `tasks`.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+        broker: Box<dyn Broker>,
         settings: Settings,
         tasks: TaskTracker,
     ) -> Arc<Self> {
@@ -73,8 +79,12 @@ impl Hub {
             budget: Budget::new(settings.ring_bytes),
             settings,
             tasks,
-            broker: Box::new(Local),
-            rooms: Mutex::default(),
+            node: NodeId::random(),
+            broker,
+            nodes: Mutex::default(),
+            versions: AtomicU64::default(),
+            nudge: Notify::new(),
+            rooms: Rooms::default(),
             registry: Mutex::default(),
             connections: watch::Sender::new(0),
             draining: AtomicBool::new(false),
@@ -98,12 +108,22 @@ impl Hub {
 
     /// Rooms that somebody reads here.
     pub fn active_rooms(&self) -> usize {
-        self.rooms().len()
+        self.rooms.len()
     }
 
     /// The rooms that somebody reads here.
     pub fn open_rooms(&self) -> Vec<RoomId> {
-        self.rooms().keys().copied().collect()
+        self.rooms.all().iter().map(|room| room.id).collect()
+    }
+
+    /// Whether the other nodes hear this one.
+    pub fn bus(&self) -> Status {
+        self.broker.status()
+    }
+
+    /// Other nodes that gave a sign of life lately.
+    pub fn other_nodes(&self) -> usize {
+        self.nodes().connections().count()
     }
 
     /// Bytes that the rings hold.
@@ -114,28 +134,38 @@ impl Hub {
     /// Tells the readers of its room of a committed change. Calls for one room may come in any
     /// order and at once; readers get the changes in the order of the feed.
     pub fn publish(&self, event: &Event) {
-        self.receive_event(event);
-        self.broker.event(event);
+        let is_read_here = self.rooms.get(event.room).is_some();
+        if !is_read_here && self.broker.status() == Status::Alone {
+            return;
+        }
+        let (room, seq) = (event.room, event.seq);
+        let doc = encode(&ServerDoc::Ev(event.clone()));
+        self.take_in(room, seq, doc.clone());
+        self.tell_nodes(Topic::Room(room), &Message::Event { seq, doc });
     }
 
     /// Closes the sockets of a session.
     pub fn close_session(&self, user: UserId, session: SessionId, code: CloseCode) {
-        self.spread(&Notice::CloseSession(user, session, code));
+        self.spread(Notice::CloseSession {
+            user,
+            session,
+            code,
+        });
     }
 
     /// Closes the sockets of a user, but for those of one session.
     pub fn close_user(&self, user: UserId, keep: Option<SessionId>, code: CloseCode) {
-        self.spread(&Notice::CloseUser(user, keep, code));
+        self.spread(Notice::CloseUser { user, keep, code });
     }
 
     /// Lets the sockets of a session go on under another, and look their user up again.
     pub fn replace_session(&self, user: UserId, old: SessionId, new: SessionId) {
-        self.spread(&Notice::ReplaceSession(user, old, new));
+        self.spread(Notice::ReplaceSession { user, old, new });
     }
 
     /// Ends what a user's sockets read of a room.
     pub fn unsubscribe(&self, room: RoomId, user: UserId, reason: UnsubReason) {
-        self.spread(&Notice::Unsubscribe(user, room, reason));
+        self.spread(Notice::Unsubscribe { user, room, reason });
     }
 
     /// Tells a user's sockets of a room that is new in their list.
@@ -143,7 +173,7 @@ impl Hub {
         let doc = encode(&ServerDoc::RoomAdded {
             summary: Box::new(summary.clone()),
         });
-        self.spread(&Notice::Send(user, doc));
+        self.spread(Notice::Send { user, doc });
     }
 
     /// Tells a user's other sockets how far the user has read.
@@ -158,34 +188,16 @@ impl Hub {
             room,
             data: Ephemeral::Read { number },
         });
-        let registry = self.registry();
-        for (_, mailbox) in registry.of_user(user) {
-            if Some(mailbox.id) != from {
-                mailbox.order(Order::SendUnlessIdle(doc.clone()));
-            }
-        }
-    }
-
-    /// Compares heads with the store and trims rings until the process ends.
-    pub fn start(self: &Arc<Self>, lifecycle: &Lifecycle) {
-        let (hub, lifecycle) = (self.clone(), lifecycle.clone());
-        self.tasks.spawn(async move {
-            let mut tick = interval(hub.settings.compare_heads);
-            tick.tick().await;
-            loop {
-                tokio::select! {
-                    () = lifecycle.ended() => return,
-                    _ = tick.tick() => hub.maintain_apart().await,
-                }
-            }
-        });
+        self.spread(Notice::SendUnlessIdle { user, doc, from });
     }
 
     /// Tells every connection to come back and closes each at its own moment within `window`.
     pub(crate) fn drain(&self, window: Duration) {
         self.draining.store(true, Ordering::SeqCst);
+        self.tell_beat();
         for mailbox in self.registry().all() {
             mailbox.order(Order::GoAway {
+                code: CloseCode::ServiceRestart,
                 after: window.mul_f64(rand::random()),
                 retry_ms: rand::random_range(RETRY_MS),
             });
@@ -206,8 +218,9 @@ impl Hub {
         self.registry()
             .admit(mailbox.clone(), address, &self.settings.caps)?;
         self.connections.send_modify(|count| *count += 1);
-        if self.draining.load(Ordering::SeqCst) {
+        if self.is_draining() {
             mailbox.order(Order::GoAway {
+                code: CloseCode::ServiceRestart,
                 after: Duration::ZERO,
                 retry_ms: rand::random_range(RETRY_MS),
             });
@@ -226,14 +239,20 @@ impl Hub {
         mailbox: &Arc<Mailbox>,
         viewer: Option<UserId>,
     ) -> Subscription {
-        let mut rooms = self.rooms();
-        let active = rooms
-            .entry(room)
-            .or_insert_with(|| Arc::new(ActiveRoom::new(room, self.budget.clone())));
-        active.attach(mailbox.clone(), viewer);
+        let active = loop {
+            let active = self.rooms.get_or_insert(room, || {
+                self.broker.follow(room);
+                ActiveRoom::new(room, self.budget.clone(), self.tasks.clone())
+            });
+            if active.attach(mailbox.clone(), viewer) {
+                break active;
+            }
+            // Its last reader has just left.
+            self.forget(&active);
+        };
         Subscription {
             hub: self.clone(),
-            room: active.clone(),
+            room: active,
             reader: mailbox.id,
             place: None,
             pinged: Seq::ZERO,
@@ -241,176 +260,63 @@ impl Hub {
         }
     }
 
-    fn detach(&self, room: &ActiveRoom, reader: ConnectionId) {
-        let mut rooms = self.rooms();
+    fn detach(&self, room: &Arc<ActiveRoom>, reader: ConnectionId) {
         match room.detach(reader) {
-            Left::Empty => drop(rooms.remove(&room.id)),
+            Left::Empty => self.forget(room),
             Left::Same => {}
-            Left::Fewer => {
-                drop(rooms);
-                self.tell_presence_soon(room.id);
-            }
+            Left::Fewer => self.tell_presence_soon(room.id),
         }
     }
 
-    fn receive_event(&self, event: &Event) {
-        let Some(room) = self.room(event.room) else {
-            return;
-        };
-        let doc = encode(&ServerDoc::Ev(event.clone()));
-        let repair = room.insert(event.seq, doc);
-        self.repair(room, repair);
+    /// Takes a room off that nobody reads any more.
+    fn forget(&self, room: &Arc<ActiveRoom>) {
+        self.rooms.remove(room, || {
+            self.say_goodbye(room.id);
+            self.broker.unfollow(room.id);
+        });
     }
 
-    fn spread(&self, notice: &Notice) {
-        self.receive(notice);
-        self.broker.notice(notice);
-    }
-
-    /// Acts on a notice, from this node or from another.
-    fn receive(&self, notice: &Notice) {
-        let mut registry = self.registry();
-        match notice {
-            Notice::CloseSession(user, session, code) => {
-                let of_session = registry.of_user(*user).filter(|(s, _)| s == session);
-                of_session.for_each(|(_, mailbox)| mailbox.order(Order::Close(*code)));
-            }
-            Notice::CloseUser(user, keep, code) => {
-                let others = registry.of_user(*user).filter(|(s, _)| Some(*s) != *keep);
-                others.for_each(|(_, mailbox)| mailbox.order(Order::Close(*code)));
-            }
-            Notice::ReplaceSession(user, old, new) => {
-                for (_, mailbox) in registry.of_user(*user).filter(|(s, _)| s == old) {
-                    mailbox.order(Order::ReplaceSession(*new));
-                }
-                registry.replace_session(*user, *old, *new);
-            }
-            Notice::Unsubscribe(user, room, reason) => {
-                for (_, mailbox) in registry.of_user(*user) {
-                    mailbox.order(Order::Unsubscribe(*room, *reason));
-                }
-            }
-            Notice::Send(user, doc) => {
-                for (_, mailbox) in registry.of_user(*user) {
-                    mailbox.order(Order::Send(doc.clone()));
-                }
-            }
+    /// Takes in a change, from this node or from another.
+    fn take_in(&self, room: RoomId, seq: Seq, doc: Doc) {
+        if let Some(room) = self.rooms.get(room) {
+            let repair = room.insert(seq, doc);
+            self.repair(room, repair);
         }
     }
 
-    fn repair(&self, room: Arc<ActiveRoom>, repair: Repair) {
-        if repair == Repair::Needed
-            && let Some(hub) = self.me.upgrade()
-        {
-            self.tasks.spawn(async move { hub.close_gap(&room).await });
-        }
+    fn spread(&self, notice: Notice) {
+        self.heed(&notice);
+        self.tell_nodes(Topic::Control, &Message::Notice(notice));
     }
 
-    /// Waits for late events and reads those that do not come from the store, until the room is
-    /// whole or nobody reads it. There is one such task per room at most.
-    async fn close_gap(&self, room: &ActiveRoom) {
-        sleep(self.settings.gap_wait).await;
-        while let Some(after) = room.repair_after() {
-            match self
-                .store
-                .changes_after(room.id, None, after, SYNC_PAGE)
-                .await
-            {
-                Ok(page) => {
-                    let closer = page.upto > after;
-                    self.fill(room, page);
-                    if !closer {
-                        sleep(REPAIR_RETRY).await;
-                    }
-                }
-                Err(StoreError::NotFound(_)) => return,
-                Err(error) => {
-                    tracing::warn!(room = %room.id, %error, "the gap in a room's feed stays for now");
-                    sleep(REPAIR_RETRY).await;
-                }
-            }
-        }
-    }
-
-    fn fill(&self, room: &ActiveRoom, page: ChangesPage) {
-        let at = self.clock.now();
-        let event = |change: SeqChange| encode(&ServerDoc::Ev(change.into_event(room.id, at)));
-        let exact = page.changes.into_iter().filter(is_the_event_itself);
-        let found: BTreeMap<_, _> = exact.map(|it| (it.seq, event(it))).collect();
-        room.fill(&page.epoch, page.upto, found);
-    }
-
-    /// Maintains in a task of its own: what panics there must not end all maintenance for ever.
-    async fn maintain_apart(self: &Arc<Self>) {
-        let hub = self.clone();
-        let task = self.tasks.spawn(async move { hub.maintain().await });
-        if let Err(error) = task.await {
-            tracing::error!(%error, "the maintenance of rooms failed; it goes on with the next");
-        }
-    }
-
-    async fn maintain(&self) {
-        let rooms: Vec<_> = self.rooms().values().cloned().collect();
-        let age = self.settings.write_stall + RING_AGE_MARGIN;
-        for some in rooms.chunks(HEADS_AT_ONCE) {
-            let ids: Vec<_> = some.iter().map(|room| room.id).collect();
-            let heads = match self.store.heads(&ids).await {
-                Ok(heads) => heads,
-                Err(error) => {
-                    tracing::warn!(%error, "the heads of active rooms were not compared");
-                    return;
-                }
-            };
-            for (id, head) in heads {
-                if let Some(room) = self.room(id) {
-                    let repair = room.note_head(head);
-                    self.repair(room, repair);
-                }
-            }
-        }
-        for room in rooms {
-            room.trim(age, Instant::now());
-        }
-    }
-
+    /// Tells readers and other nodes who is here, after changes have been collected for a while.
     fn tell_presence_soon(&self, room: RoomId) {
-        let Some(active) = self.room(room) else {
+        let (Some(active), Some(hub)) = (self.rooms.get(room), self.me.upgrade()) else {
             return;
         };
         if let Some(debounce) = active.collect_presence() {
             self.tasks.spawn(async move {
                 sleep(debounce).await;
                 active.tell_presence();
+                hub.share_presence(room, false, false);
             });
         }
     }
 
-    fn room(&self, room: RoomId) -> Option<Arc<ActiveRoom>> {
-        self.rooms().get(&room).cloned()
+    fn next_version(&self) -> u64 {
+        self.versions.fetch_add(1, Ordering::SeqCst)
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashMap<RoomId, Arc<ActiveRoom>>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, Nodes> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether a row of the compacted feed says the same to every reader as the event did that was lost.
-/// A message with a past does not: its reactions are some reader's own, and an earlier event about
-/// it would be applied to what nobody has.
-fn is_the_event_itself(row: &SeqChange) -> bool {
-    match &row.change {
-        Change::Member { .. } | Change::MemberLeft { .. } | Change::Room { .. } => true,
-        Change::Message { message } => {
-            matches!(message.content, Content::Text { .. })
-                && message.edited_at.is_none()
-                && message.reactions.is_empty()
-                && !message.pinned
-        }
-        _ => false,
     }
 }
 
@@ -463,6 +369,14 @@ impl Subscription {
         self.pinged = head;
         self.hub.repair(self.room.clone(), repair);
         self.hub.tell_presence_soon(self.room.id);
+    }
+
+    /// A user types in the room.
+    pub(super) fn typing(&self, user: &User, now: Instant) {
+        if self.room.typing(user, now) {
+            let message = Message::Typing(user.clone());
+            self.hub.tell_nodes(Topic::Room(self.room.id), &message);
+        }
     }
 
     /// The reader is `viewer` now.

@@ -30,8 +30,12 @@ pub(super) enum Order {
     Send(Doc),
     /// Send the newest ephemeral of this room and kind; not to an idle connection.
     SendUnlessIdle(Doc),
-    /// The server goes away: say so, and close after a while.
+    /// Look up again what the connection may do.
+    Recheck,
+    /// The client should come back, to another server: say so, and close after a while.
     GoAway {
+        /// Why.
+        code: CloseCode,
         /// When to close.
         after: Duration,
         /// When the client may come back, counted from the close.

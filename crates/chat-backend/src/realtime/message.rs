@@ -186,6 +186,10 @@ mod close_code {
     use chat_types::close::CloseCode;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde calls"
+    )]
     pub(super) fn serialize<S: Serializer>(code: &CloseCode, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u16(code.code())
     }
@@ -229,16 +233,35 @@ mod tests {
         let doc = Doc::from("{\"t\":\"ev\"}");
         let code = CloseCode::Revoked;
         let notices = [
-            Notice::CloseSession { user, session, code },
-            Notice::CloseUser { user, keep: Some(session), code },
-            Notice::ReplaceSession { user, old: session, new: session },
+            Notice::CloseSession {
+                user,
+                session,
+                code,
+            },
+            Notice::CloseUser {
+                user,
+                keep: Some(session),
+                code,
+            },
+            Notice::ReplaceSession {
+                user,
+                old: session,
+                new: session,
+            },
             Notice::Unsubscribe {
                 user,
                 room: RoomId::from_uuid(uuid),
                 reason: UnsubReason::Removed,
             },
-            Notice::Send { user, doc: doc.clone() },
-            Notice::SendUnlessIdle { user, doc: doc.clone(), from: None },
+            Notice::Send {
+                user,
+                doc: doc.clone(),
+            },
+            Notice::SendUnlessIdle {
+                user,
+                doc: doc.clone(),
+                from: None,
+            },
         ];
         let others = [
             Message::Event { seq: Seq(9), doc },
@@ -250,10 +273,16 @@ mod tests {
                 users: vec![mina],
                 ask: true,
             }),
-            Message::Beat(Beat { connections: 5, draining: false }),
+            Message::Beat(Beat {
+                connections: 5,
+                draining: false,
+            }),
             Message::WasAway,
         ];
-        others.into_iter().chain(notices.map(Message::Notice)).collect()
+        others
+            .into_iter()
+            .chain(notices.map(Message::Notice))
+            .collect()
     }
 
     #[test]
@@ -280,10 +309,17 @@ mod tests {
             assert_eq!(Message::decode(other_kind.into()), None);
         }
         let more = b"{\"connections\":1,\"cores\":8}";
-        let beat = Message::Beat(Beat { connections: 1, draining: false });
+        let beat = Message::Beat(Beat {
+            connections: 1,
+            draining: false,
+        });
         let mut bytes = beat.encode(node).slice(..HEADER_BYTES).to_vec();
         bytes.extend_from_slice(more);
-        assert_eq!(Message::decode(bytes.into()), Some((node, beat)), "a new field");
+        assert_eq!(
+            Message::decode(bytes.into()),
+            Some((node, beat)),
+            "a new field"
+        );
     }
 
     #[test]

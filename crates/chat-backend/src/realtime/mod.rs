@@ -4,7 +4,7 @@
 //! once into the room's `ring`, and each `connection` takes it from there at its own pace. What a
 //! command does is decided by `dispatch`; this module moves frames and knows no rule of rooms.
 
-mod broker;
+pub mod broker;
 pub mod codec;
 mod connection;
 mod deadlines;
@@ -12,6 +12,7 @@ mod dispatch;
 mod greeting;
 mod hub;
 mod mailbox;
+mod message;
 mod presence;
 mod rate;
 mod registry;
@@ -22,6 +23,7 @@ pub mod socket;
 pub mod stream;
 pub mod wire;
 
+pub use broker::{Broker, Inbox};
 pub use hub::Hub;
 pub use registry::Caps;
 pub use settings::Settings;

@@ -1,6 +1,6 @@
 //! Which sockets this node has: whose they are, from where, and how many of each there may be.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use chat_types::id::{ConnectionId, SessionId, UserId};
@@ -168,6 +168,13 @@ impl Registry {
             self.replaced.pop_front();
         }
         self.replaced.push_back((old, new));
+    }
+
+    /// The sessions that have connections, each with its user.
+    pub(super) fn sessions(&self) -> Vec<(UserId, SessionId)> {
+        let owners = self.entries.values().filter_map(|entry| entry.owner);
+        let sessions: HashSet<_> = owners.collect();
+        sessions.into_iter().collect()
     }
 
     /// Every connection.

@@ -1,20 +1,24 @@
 //! A room that somebody on this node reads: its ring, its readers and its ephemeral news.
 //!
 //! Everything here happens under one short lock that is never held across an await. Publishing
-//! costs one look at each reader and wakes those who were up to date; what a reader gets is taken
-//! by its own task, from its own place.
+//! wakes the readers who were up to date, in a crowd some at a time; what a reader gets is taken by
+//! its own task, from its own place.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use chat_types::event::User;
 use chat_types::id::{ConnectionId, Epoch, RoomId, Seq, UserId};
 use chat_types::ws::{Ephemeral, ServerDoc, UnsubReason};
+use indexmap::IndexMap;
+use tokio::task::yield_now;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::codec::{Doc, Frame, encode};
 use super::mailbox::{Mailbox, Order};
+use super::message::{NodeId, Share};
 use super::presence::Presence;
 use super::ring::{Budget, Next, Ring};
 
@@ -28,6 +32,11 @@ const TYPING_USERS: usize = 16;
 const TYPING_READERS: usize = 500;
 /// Places that a repair fills one by one; a wider gap sends readers to the store.
 const FILLED_PLACES: u64 = 500;
+/// Readers that are woken at once. Of a crowd, the others are woken by a task of its own, after other
+/// rooms have had their turn.
+const WOKEN_AT_ONCE: usize = 256;
+/// For how long the answers to other nodes that ask who is here are collected.
+pub(super) const ANSWER_DEBOUNCE: Duration = Duration::from_millis(50);
 
 struct Reader {
     mailbox: Arc<Mailbox>,
@@ -43,6 +52,19 @@ struct Typing {
     at: Instant,
 }
 
+/// What was told of who is here.
+#[derive(Default)]
+struct Told {
+    /// To the readers, last.
+    doc: Option<(u64, Doc)>,
+    /// To the other nodes, last.
+    shared: (u32, Vec<User>),
+    /// Readers and nodes are told soon.
+    is_due: bool,
+    /// Nodes that asked are answered soon.
+    is_answer_due: bool,
+}
+
 struct State {
     room: RoomId,
     ring: Ring,
@@ -50,17 +72,32 @@ struct State {
     /// The newest `seq` that the store is known to have.
     known: Seq,
     repairing: bool,
-    readers: HashMap<ConnectionId, Reader>,
+    readers: IndexMap<ConnectionId, Reader>,
+    /// The last reader has left, and nobody comes any more: the room is made anew.
+    closed: bool,
+    waking: Waking,
     presence: Presence,
-    presence_due: bool,
-    presence_doc: Option<(u64, Doc)>,
+    told: Told,
     typing: Vec<Typing>,
     version: u64,
+}
+
+/// How far the readers of a crowd are woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waking {
+    /// Everybody was told.
+    Done,
+    /// A task is at it.
+    Underway,
+    /// It is, and there is news for those who were told before.
+    Again,
 }
 
 /// A room with readers on this node.
 pub(super) struct ActiveRoom {
     pub(super) id: RoomId,
+    me: Weak<ActiveRoom>,
+    tasks: TaskTracker,
     state: Mutex<State>,
 }
 
@@ -115,49 +152,81 @@ pub(super) enum Repair {
 }
 
 impl ActiveRoom {
-    pub(super) fn new(id: RoomId, budget: Budget) -> Self {
-        Self {
+    pub(super) fn new(id: RoomId, budget: Budget, tasks: TaskTracker) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
             id,
+            me: me.clone(),
+            tasks,
             state: Mutex::new(State {
                 room: id,
                 ring: Ring::new(budget),
                 epoch: None,
                 known: Seq::ZERO,
                 repairing: false,
-                readers: HashMap::new(),
+                readers: IndexMap::new(),
+                closed: false,
+                waking: Waking::Done,
                 presence: Presence::default(),
-                presence_due: false,
-                presence_doc: None,
+                told: Told::default(),
                 typing: Vec::new(),
                 version: 0,
             }),
-        }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wakes the readers: a few at once, a crowd by a task.
+    fn tell_readers(&self, state: &mut State) {
+        if let Some(room) = state.tell_readers().then(|| self.me.upgrade()).flatten() {
+            self.tasks.spawn(async move { room.wake_crowd().await });
+        }
+    }
+
+    /// Wakes every reader, some at a time. Between two times others run: those that were just woken,
+    /// and those of other rooms.
+    async fn wake_crowd(&self) {
+        loop {
+            let mut left = self.lock().begin_waking();
+            while left > 0 {
+                yield_now().await;
+                left = self.lock().wake_some(left);
+            }
+            if self.lock().end_waking() {
+                return;
+            }
+        }
+    }
+
     /// Adds a reader, before the snapshot is read from which it will start, so that nothing between
-    /// the two is lost.
-    pub(super) fn attach(&self, mailbox: Arc<Mailbox>, viewer: Option<UserId>) {
+    /// the two is lost; false when the room has been closed since it was looked up.
+    pub(super) fn attach(&self, mailbox: Arc<Mailbox>, viewer: Option<UserId>) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
         let reader = Reader {
             viewer,
             present: false,
             told: false,
             mailbox,
         };
-        self.lock().readers.insert(reader.mailbox.id, reader);
+        state.readers.insert(reader.mailbox.id, reader);
+        true
     }
 
-    /// Removes a reader.
+    /// Removes a reader. The last one closes the room.
     pub(super) fn detach(&self, id: ConnectionId) -> Left {
         let mut state = self.lock();
-        let reader = state.readers.remove(&id).filter(|reader| reader.present);
+        let reader = state.readers.swap_remove(&id);
+        let reader = reader.filter(|reader| reader.present);
         if let Some(reader) = &reader {
             state.presence.leave(reader.viewer);
         }
-        match (state.readers.is_empty(), reader) {
+        state.closed = state.readers.is_empty();
+        match (state.closed, reader) {
             (true, _) => Left::Empty,
             (false, Some(_)) => Left::Fewer,
             (false, None) => Left::Same,
@@ -177,7 +246,7 @@ impl ActiveRoom {
             state.change_epoch(Some(id), epoch, head);
         }
         if state.ring.anchor(head) {
-            state.tell_readers();
+            self.tell_readers(&mut state);
         }
         state.known = state.known.max(head);
         state.show(id, viewer);
@@ -199,7 +268,7 @@ impl ActiveRoom {
         let mut state = self.lock();
         state.known = state.known.max(seq);
         if state.ring.insert(seq, doc) {
-            state.tell_readers();
+            self.tell_readers(&mut state);
         }
         state.begin_repair()
     }
@@ -237,7 +306,7 @@ impl ActiveRoom {
             let known = state.known;
             state.ring.reset(known);
         }
-        state.tell_readers();
+        self.tell_readers(&mut state);
     }
 
     /// Puts what a reader has not had into a frame.
@@ -273,8 +342,8 @@ impl ActiveRoom {
         Taken::All
     }
 
-    /// A user is typing. Told at most once in 3 seconds, and in no crowd.
-    pub(super) fn typing(&self, user: &User, now: Instant) {
+    /// A user is typing. Told at most once in 3 seconds, and in no crowd; whether it was told.
+    pub(super) fn typing(&self, user: &User, now: Instant) -> bool {
         let mut state = self.lock();
         state.typing.retain(|typing| now - typing.at < TYPING_LASTS);
         let recent = |typing: &Typing| typing.user == user.id && now - typing.at < TYPING_EVERY;
@@ -282,7 +351,7 @@ impl ActiveRoom {
             || state.typing.len() >= TYPING_USERS
             || state.typing.iter().any(recent)
         {
-            return;
+            return false;
         }
         state.typing.retain(|typing| typing.user != user.id);
         state.version += 1;
@@ -296,14 +365,15 @@ impl ActiveRoom {
             at: now,
         };
         state.typing.push(typing);
-        state.tell_readers();
+        self.tell_readers(&mut state);
+        true
     }
 
     /// For how long to collect changes of presence before telling them; `None` when somebody
     /// collects already.
     pub(super) fn collect_presence(&self) -> Option<Duration> {
         let mut state = self.lock();
-        if std::mem::replace(&mut state.presence_due, true) {
+        if std::mem::replace(&mut state.told.is_due, true) {
             return None;
         }
         Some(state.presence.debounce())
@@ -312,19 +382,63 @@ impl ActiveRoom {
     /// Tells presence, if it is not what was told last.
     pub(super) fn tell_presence(&self) {
         let mut state = self.lock();
-        state.presence_due = false;
+        state.told.is_due = false;
         let doc = encode(&ServerDoc::Eph {
             room: self.id,
             data: state.presence.tell(),
         });
         // Who came again, or on a second device, changes nothing for the others.
-        if matches!(&state.presence_doc, Some((_, told)) if *told == doc) {
+        if matches!(&state.told.doc, Some((_, told)) if *told == doc) {
             return;
         }
         state.version += 1;
         let version = state.version;
-        state.presence_doc = Some((version, doc));
-        state.tell_readers();
+        state.told.doc = Some((version, doc));
+        self.tell_readers(&mut state);
+    }
+
+    /// What the other nodes are to be told of who is here, as word number `version`: what is new, or
+    /// all of it if `anyway`.
+    pub(super) fn share(&self, version: impl FnOnce() -> u64, anyway: bool) -> Option<Share> {
+        let mut state = self.lock();
+        let (count, users) = state.presence.local();
+        let is_new = state.told.shared != (count, users.clone());
+        if !is_new && !anyway {
+            return None;
+        }
+        state.told.shared = (count, users.clone());
+        Some(Share {
+            version: version(),
+            head: state.ring.head().unwrap_or(Seq::ZERO),
+            count,
+            users,
+            ask: false,
+        })
+    }
+
+    /// Whether others are to be told now and then that somebody is still here.
+    pub(super) fn is_present(&self) -> bool {
+        self.lock().presence.local_count() > 0
+    }
+
+    /// Hears who looks at the room through another node; whether that is news.
+    pub(super) fn hear(&self, node: NodeId, share: Share) -> bool {
+        self.lock().presence.hear(node, share, Instant::now())
+    }
+
+    /// Forgets the readers of nodes that have said nothing for `age`; whether there were any.
+    pub(super) fn forget_silent(&self, age: Duration) -> bool {
+        self.lock().presence.forget_silent(age, Instant::now())
+    }
+
+    /// Whether the caller is the one who answers other nodes that ask, after collecting them.
+    pub(super) fn collect_answer(&self) -> bool {
+        !std::mem::replace(&mut self.lock().told.is_answer_due, true)
+    }
+
+    /// The answer is given now.
+    pub(super) fn answering(&self) {
+        self.lock().told.is_answer_due = false;
     }
 
     /// Drops events that every reader within the write time limit has had.
@@ -339,10 +453,49 @@ impl ActiveRoom {
 }
 
 impl State {
-    fn tell_readers(&mut self) {
+    /// Wakes the readers if they are few; true when a task has to wake them.
+    fn tell_readers(&mut self) -> bool {
+        if self.waking != Waking::Done {
+            self.waking = Waking::Again;
+            return false;
+        }
+        if self.readers.len() > WOKEN_AT_ONCE {
+            self.waking = Waking::Underway;
+            return true;
+        }
         for reader in self.readers.values_mut() {
             reader.tell(self.room);
         }
+        false
+    }
+
+    /// How many readers there are to be woken.
+    fn begin_waking(&mut self) -> usize {
+        self.waking = Waking::Underway;
+        self.readers.len()
+    }
+
+    /// Wakes some of the first `left` readers, from behind; returns how many are left then. Who
+    /// leaves meanwhile gives their place to the last, who was woken before: nobody is left out. Who
+    /// comes meanwhile takes a last place, and looks at the news by themselves.
+    fn wake_some(&mut self, left: usize) -> usize {
+        let end = left.min(self.readers.len());
+        let begin = end.saturating_sub(WOKEN_AT_ONCE);
+        for index in begin..end {
+            if let Some((_, reader)) = self.readers.get_index_mut(index) {
+                reader.tell(self.room);
+            }
+        }
+        begin
+    }
+
+    /// Whether nothing happened since the waking began.
+    fn end_waking(&mut self) -> bool {
+        let is_done = self.waking == Waking::Underway;
+        if is_done {
+            self.waking = Waking::Done;
+        }
+        is_done
     }
 
     fn show(&mut self, id: ConnectionId, viewer: Option<&User>) {
@@ -382,7 +535,7 @@ impl State {
 
     fn take_ephemerals(&self, id: ConnectionId, place: &Place, frame: &mut Frame) {
         let viewer = self.readers.get(&id).and_then(|reader| reader.viewer);
-        let presence = self.presence_doc.as_ref().map(|(v, doc)| (*v, doc));
+        let presence = self.told.doc.as_ref().map(|(v, doc)| (*v, doc));
         let others = self.typing.iter().filter(|t| Some(t.user) != viewer);
         let typing = others.map(|typing| (typing.version, &typing.doc));
         for (version, doc) in presence.into_iter().chain(typing) {

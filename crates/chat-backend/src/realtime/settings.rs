@@ -24,6 +24,11 @@ pub struct Settings {
     pub age: Duration,
     /// How often the heads of active rooms are compared with the store's.
     pub compare_heads: Duration,
+    /// The same while other nodes cannot be heard.
+    pub poll_heads: Duration,
+    /// How often the other nodes are told who is here; one that says nothing for three times as long
+    /// has nobody.
+    pub presence: Duration,
     /// How long an event that came too early waits before the store is asked for those before it.
     pub gap_wait: Duration,
     /// Frames per second that a connection may send over time.
@@ -49,6 +54,8 @@ impl Default for Settings {
             recheck: Duration::from_mins(1),
             age: Duration::from_hours(6),
             compare_heads: Duration::from_secs(5),
+            poll_heads: Duration::from_millis(500),
+            presence: Duration::from_secs(10),
             gap_wait: Duration::from_millis(30),
             frames_per_second: 20,
             frames_burst: 40,
@@ -56,5 +63,15 @@ impl Default for Settings {
             ring_bytes: 64 * 1024 * 1024,
             caps: Caps::default(),
         }
+    }
+}
+
+/// Words of presence that may be lost before a node counts as gone.
+const PRESENCE_LOST: u32 = 3;
+
+impl Settings {
+    /// After which silence another node has nobody any more.
+    pub(super) fn presence_age(&self) -> Duration {
+        self.presence * PRESENCE_LOST
     }
 }

@@ -198,6 +198,7 @@ impl Reader {
                         caller.session = session;
                     }
                 }
+                Order::Recheck => self.deadlines.recheck_at(Instant::now()),
                 Order::GoAway { retry_ms, .. } => {
                     let _ = write!(text, "retry: {retry_ms}\n\n");
                     self.ending = true;

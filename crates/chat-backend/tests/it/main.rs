@@ -7,6 +7,8 @@
 )]
 
 mod auth;
+mod broker;
+mod cluster;
 mod config;
 mod hostile;
 mod http;

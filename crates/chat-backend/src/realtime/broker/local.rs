@@ -1,14 +1,24 @@
 //! One node alone: there is nobody else to tell.
 
-use chat_types::event::Event;
+use std::sync::Weak;
 
-use super::{Broker, Notice};
+use bytes::Bytes;
+use chat_types::id::RoomId;
+
+use super::{Broker, Inbox, Status, Topic};
+use crate::shutdown::Lifecycle;
 
 /// The broker of a process that has the database to itself.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::realtime) struct Local;
+pub struct Local;
 
 impl Broker for Local {
-    fn event(&self, _: &Event) {}
-    fn notice(&self, _: &Notice) {}
+    fn start(&self, _: Weak<dyn Inbox>, _: &Lifecycle) {}
+    fn publish(&self, _: Topic, _: Bytes) {}
+    fn follow(&self, _: RoomId) {}
+    fn unfollow(&self, _: RoomId) {}
+
+    fn status(&self) -> Status {
+        Status::Alone
+    }
 }

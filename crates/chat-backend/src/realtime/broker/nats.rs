@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, Request, RequestErrorKind, ServerAddr, Subscriber};
+use async_nats::{
+    Client, ConnectOptions, Event, Request, RequestErrorKind, ServerAddr, Subscriber,
+};
 use bytes::Bytes;
 use chat_types::id::RoomId;
 use futures_util::StreamExt;
@@ -55,7 +57,8 @@ pub fn check_servers(urls: &str) -> Result<(), String> {
 fn servers(urls: &str) -> Result<Vec<ServerAddr>, String> {
     let parsed = urls.split(',').enumerate().map(|(index, url)| {
         let server = ServerAddr::from_str(url.trim()).ok();
-        let server = server.filter(|it| matches!(it.scheme(), "nats" | "tls") && !it.host().is_empty());
+        let server =
+            server.filter(|it| matches!(it.scheme(), "nats" | "tls") && !it.host().is_empty());
         server.ok_or_else(|| format!("its address {} is not one of a NATS server", index + 1))
     });
     parsed.collect()
@@ -303,9 +306,10 @@ impl Steward {
             self.leave_unread();
             let connects = self.client.statistics().connects.load(Ordering::Relaxed);
             let is_connected = self.client.connection_state() == State::Connected;
-            match is_connected && timeout(PATIENCE, self.tend()).await.unwrap_or(false) {
-                true => self.is_up(connects),
-                false => self.is_down(),
+            if is_connected && timeout(PATIENCE, self.tend()).await.unwrap_or(false) {
+                self.is_up(connects);
+            } else {
+                self.is_down();
             }
         }
     }
@@ -365,7 +369,8 @@ impl Steward {
 
     fn leave_unread(&mut self) {
         let now = Instant::now();
-        self.rooms.retain(|_, followed| followed.until.is_none_or(|until| now < until));
+        self.rooms
+            .retain(|_, followed| followed.until.is_none_or(|until| now < until));
     }
 
     fn is_up(&mut self, connects: u64) {
@@ -429,7 +434,13 @@ mod tests {
         ] {
             assert_eq!(check_servers(good), Ok(()), "{good}");
         }
-        for bad in ["", "http://example.com", "nats://", "nats://user:secret@:x", "nats://a,,"] {
+        for bad in [
+            "",
+            "http://example.com",
+            "nats://",
+            "nats://user:secret@:x",
+            "nats://a,,",
+        ] {
             let problem = check_servers(bad).unwrap_err();
             assert!(!problem.contains("secret"), "{problem}");
         }

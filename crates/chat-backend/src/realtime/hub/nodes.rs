@@ -39,7 +39,8 @@ impl Nodes {
 
     /// Forgets nodes that have said nothing for `age`.
     pub(super) fn forget_silent(&mut self, age: Duration, now: Instant) {
-        self.0.retain(|_, node| now.duration_since(node.heard) < age);
+        self.0
+            .retain(|_, node| now.duration_since(node.heard) < age);
     }
 
     /// Whether a node has said nothing for `age` and may still be there: then its messages do not
@@ -97,7 +98,10 @@ impl Hub {
             self.tell_presence_soon(room);
         }
         self.repair(active.clone(), active.note_head(head));
-        if ask && active.collect_answer() && let Some(hub) = self.me.upgrade() {
+        if ask
+            && active.collect_answer()
+            && let Some(hub) = self.me.upgrade()
+        {
             self.tasks.spawn(async move {
                 sleep(ANSWER_DEBOUNCE).await;
                 active.answering();
@@ -110,7 +114,11 @@ impl Hub {
     pub(super) fn heed(&self, notice: &Notice) {
         let mut registry = self.registry();
         match notice {
-            Notice::CloseSession { user, session, code } => {
+            Notice::CloseSession {
+                user,
+                session,
+                code,
+            } => {
                 let of_session = registry.of_user(*user).filter(|(s, _)| s == session);
                 of_session.for_each(|(_, mailbox)| mailbox.order(Order::Close(*code)));
             }
@@ -177,7 +185,8 @@ impl Inbox for Hub {
         }
         if let Some(hub) = self.me.upgrade() {
             let rooms = rooms.to_vec();
-            self.tasks.spawn(async move { hub.compare_heads(&rooms).await });
+            self.tasks
+                .spawn(async move { hub.compare_heads(&rooms).await });
         }
     }
 

@@ -230,6 +230,9 @@ impl Hub {
             self.tell_beat();
             let age = self.settings.presence_age();
             self.nodes().forget_silent(age, Instant::now());
+            if !self.hears_everybody() {
+                self.nudge.notify_one();
+            }
             self.shed();
         }
     }
@@ -255,7 +258,11 @@ impl Hub {
         }
         let registry = self.registry();
         let some = registry.all().sample(&mut rand::rng(), surplus);
-        tracing::info!(connections = own, moved = surplus, "evening out connections");
+        tracing::info!(
+            connections = own,
+            moved = surplus,
+            "evening out connections"
+        );
         metrics::counter!("chat_connections_shed_total").increment(surplus as u64);
         for mailbox in some {
             mailbox.order(Order::GoAway {

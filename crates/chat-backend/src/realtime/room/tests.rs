@@ -11,13 +11,14 @@ fn user(n: u128) -> User {
     }
 }
 
-fn room() -> ActiveRoom {
-    ActiveRoom::new(RoomId::from_uuid(Uuid::nil()), Budget::new(1 << 20))
+fn room() -> Arc<ActiveRoom> {
+    let id = RoomId::from_uuid(Uuid::nil());
+    ActiveRoom::new(id, Budget::new(1 << 20), TaskTracker::new())
 }
 
 fn attach(room: &ActiveRoom, n: u128, viewer: &User) -> ConnectionId {
     let id = ConnectionId::from_uuid(Uuid::from_u128(n));
-    room.attach(Arc::new(Mailbox::new(id)), Some(viewer.id));
+    assert!(room.attach(Arc::new(Mailbox::new(id)), Some(viewer.id)));
     id
 }
 

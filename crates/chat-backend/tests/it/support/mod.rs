@@ -1,8 +1,11 @@
 //! A real service on ports of its own, and people who use it. `TestApp::start` begins a test;
 //! `app.guest("mina")` and `app.account("mina")` are people; `mina.call::<Endpoint>` is any request.
 
+mod cluster;
+mod follower;
 mod person;
 mod socket;
+mod switch;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,6 +14,8 @@ use std::sync::Arc;
 use chat_backend::App;
 use chat_backend::clock::ShiftedClock;
 use chat_backend::config::Cli;
+use chat_backend::realtime::Broker;
+use chat_backend::realtime::broker::Local;
 use chat_backend::state::AppState;
 use chat_store_sqlite::SqliteStore;
 use chat_types::account::{CreateGuest, Register};
@@ -18,8 +23,11 @@ use chat_types::endpoint::{JoinAsGuest, RegisterAccount};
 use clap::Parser;
 use tokio::net::TcpListener;
 
+pub use cluster::{Bus, Cluster, ONLY_THE_BUS};
+pub use follower::{Follower, shown};
 pub use person::{Person, Refused, new_client_id};
 pub use socket::{PATIENCE, Socket, body_of, handshake, hello};
+pub use switch::{Faults, Switch};
 
 /// A password that is accepted.
 pub const PASSWORD: &str = "correct horse battery";
@@ -87,10 +95,18 @@ impl TestApp {
 
     /// A service on a store that is there already.
     pub async fn start_on(store: Arc<SqliteStore>, own: &[(&str, &str)]) -> Self {
+        Self::start_over(store, Box::new(Local), own).await
+    }
+
+    /// One of the nodes on a store.
+    pub async fn start_over(
+        store: Arc<SqliteStore>,
+        broker: Box<dyn Broker>,
+        own: &[(&str, &str)],
+    ) -> Self {
         let clock = Arc::new(ShiftedClock::default());
-        let app = App::build(config(own), store.clone(), clock.clone())
-            .await
-            .unwrap();
+        let app = App::build_on(config(own), store.clone(), clock.clone(), broker);
+        let app = app.await.unwrap();
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, admin_address) = (public.local_addr().unwrap(), admin.local_addr().unwrap());
