@@ -63,6 +63,10 @@ pub trait Inbox: Send + Sync {
     /// missed.
     fn followed(&self, rooms: &[RoomId]);
 
-    /// The status changed, or messages of any topic were lost.
+    /// Messages of other nodes were lost.
     fn doubt(&self);
+
+    /// Whether messages get through has changed, or some of this node's were lost on the way: with
+    /// `Up` they get through again.
+    fn turned(&self, status: Status);
 }

@@ -7,7 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use chat_types::close::CloseCode;
 use chat_types::event::User;
-use chat_types::id::{ConnectionId, RoomId, Seq, SessionId, UserId};
+use chat_types::id::{ConnectionId, Epoch, RoomId, Seq, SessionId, UserId};
 use chat_types::ws::UnsubReason;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -51,7 +51,10 @@ pub(super) enum Message {
 pub(super) struct Share {
     /// Rises with every share that the node sends.
     pub(super) version: u64,
-    /// The newest `seq` that the node knows of.
+    /// Which history of the room the node knows.
+    #[serde(default)]
+    pub(super) epoch: Option<Epoch>,
+    /// The newest `seq` of it that the node knows of.
     #[serde(default)]
     pub(super) head: Seq,
     /// Users and visitors, each user once.
@@ -268,6 +271,7 @@ mod tests {
             Message::Typing(mina.clone()),
             Message::Share(Share {
                 version: 3,
+                epoch: Some(Epoch("k3J9".to_owned())),
                 head: Seq(9),
                 count: 2,
                 users: vec![mina],

@@ -213,6 +213,7 @@ mod tests {
     fn share(version: u64, users: &[usize], visitors: u32) -> Share {
         Share {
             version,
+            epoch: None,
             head: chat_types::id::Seq::ZERO,
             count: u32::try_from(users.len()).unwrap() + visitors,
             users: users.iter().map(|n| user(*n)).collect(),

@@ -12,8 +12,9 @@ use chat_types::event::User;
 use chat_types::id::{ConnectionId, Epoch, RoomId, Seq, UserId};
 use chat_types::ws::{Ephemeral, ServerDoc, UnsubReason};
 use indexmap::IndexMap;
+use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::codec::{Doc, Frame, encode};
@@ -32,9 +33,11 @@ const TYPING_USERS: usize = 16;
 const TYPING_READERS: usize = 500;
 /// Places that a repair fills one by one; a wider gap sends readers to the store.
 const FILLED_PLACES: u64 = 500;
-/// Readers that are woken at once. Of a crowd, the others are woken by a task of its own, after other
-/// rooms have had their turn.
-const WOKEN_AT_ONCE: usize = 256;
+/// Readers that are woken at once. Of a crowd, the others are woken by a task of its own, as soon as
+/// half of those before have taken what there is: so other rooms never stand in line behind more.
+const WOKEN_AT_ONCE: usize = 32;
+/// Unless they do not take it: then the next are woken after this time.
+const WAKING_PATIENCE: Duration = Duration::from_millis(5);
 /// For how long the answers to other nodes that ask who is here are collected.
 pub(super) const ANSWER_DEBOUNCE: Duration = Duration::from_millis(50);
 
@@ -43,6 +46,8 @@ struct Reader {
     viewer: Option<UserId>,
     present: bool,
     told: bool,
+    /// With which of a crowd's groups the reader was woken last.
+    group: u64,
 }
 
 struct Typing {
@@ -76,6 +81,9 @@ struct State {
     /// The last reader has left, and nobody comes any more: the room is made anew.
     closed: bool,
     waking: Waking,
+    /// The group of a crowd that was woken last, and how many of it have not taken anything yet.
+    group: u64,
+    group_left: usize,
     presence: Presence,
     told: Told,
     typing: Vec<Typing>,
@@ -98,6 +106,8 @@ pub(super) struct ActiveRoom {
     pub(super) id: RoomId,
     me: Weak<ActiveRoom>,
     tasks: TaskTracker,
+    /// Half of a crowd's group has taken what there is.
+    taken: Notify,
     state: Mutex<State>,
 }
 
@@ -157,6 +167,7 @@ impl ActiveRoom {
             id,
             me: me.clone(),
             tasks,
+            taken: Notify::new(),
             state: Mutex::new(State {
                 room: id,
                 ring: Ring::new(budget),
@@ -166,6 +177,8 @@ impl ActiveRoom {
                 readers: IndexMap::new(),
                 closed: false,
                 waking: Waking::Done,
+                group: 0,
+                group_left: 0,
                 presence: Presence::default(),
                 told: Told::default(),
                 typing: Vec::new(),
@@ -185,14 +198,18 @@ impl ActiveRoom {
         }
     }
 
-    /// Wakes every reader, some at a time. Between two times others run: those that were just woken,
-    /// and those of other rooms.
+    /// Wakes every reader, some at a time.
     async fn wake_crowd(&self) {
         loop {
             let mut left = self.lock().begin_waking();
             while left > 0 {
-                yield_now().await;
-                left = self.lock().wake_some(left);
+                let woken;
+                (left, woken) = self.lock().wake_some(left);
+                if woken > WOKEN_AT_ONCE / 2 {
+                    let _ = timeout(WAKING_PATIENCE, self.taken.notified()).await;
+                } else {
+                    yield_now().await;
+                }
             }
             if self.lock().end_waking() {
                 return;
@@ -211,6 +228,7 @@ impl ActiveRoom {
             viewer,
             present: false,
             told: false,
+            group: 0,
             mailbox,
         };
         state.readers.insert(reader.mailbox.id, reader);
@@ -318,8 +336,8 @@ impl ActiveRoom {
         frame: &mut Frame,
     ) -> Taken {
         let mut state = self.lock();
-        if let Some(reader) = state.readers.get_mut(&id) {
-            reader.told = false;
+        if state.reader_takes(id) {
+            self.taken.notify_one();
         }
         while !place.paused {
             match state.ring.at(place.next) {
@@ -409,6 +427,7 @@ impl ActiveRoom {
         state.told.shared = (count, users.clone());
         Some(Share {
             version: version(),
+            epoch: state.epoch.clone(),
             head: state.ring.head().unwrap_or(Seq::ZERO),
             count,
             users,
@@ -421,9 +440,15 @@ impl ActiveRoom {
         self.lock().presence.local_count() > 0
     }
 
-    /// Hears who looks at the room through another node; whether that is news.
-    pub(super) fn hear(&self, node: NodeId, share: Share) -> bool {
-        self.lock().presence.hear(node, share, Instant::now())
+    /// Hears who looks at the room through another node, and how far that node is; whether the first
+    /// is news.
+    pub(super) fn hear(&self, node: NodeId, share: Share) -> (bool, Repair) {
+        let mut state = self.lock();
+        if state.epoch.is_some() && state.epoch == share.epoch {
+            state.known = state.known.max(share.head);
+        }
+        let is_new = state.presence.hear(node, share, Instant::now());
+        (is_new, state.begin_repair())
     }
 
     /// Forgets the readers of nodes that have said nothing for `age`; whether there were any.
@@ -475,18 +500,36 @@ impl State {
         self.readers.len()
     }
 
-    /// Wakes some of the first `left` readers, from behind; returns how many are left then. Who
-    /// leaves meanwhile gives their place to the last, who was woken before: nobody is left out. Who
-    /// comes meanwhile takes a last place, and looks at the news by themselves.
-    fn wake_some(&mut self, left: usize) -> usize {
+    /// Wakes a group of the first `left` readers, from behind; returns how many are left then, and
+    /// how many were asleep. Who leaves meanwhile gives their place to the last, who was woken before:
+    /// nobody is left out. Who comes meanwhile takes a last place, and looks at the news by themselves.
+    fn wake_some(&mut self, left: usize) -> (usize, usize) {
         let end = left.min(self.readers.len());
         let begin = end.saturating_sub(WOKEN_AT_ONCE);
+        self.group += 1;
+        self.group_left = 0;
         for index in begin..end {
-            if let Some((_, reader)) = self.readers.get_index_mut(index) {
-                reader.tell(self.room);
+            if let Some((_, reader)) = self.readers.get_index_mut(index)
+                && reader.tell(self.room)
+            {
+                reader.group = self.group;
+                self.group_left += 1;
             }
         }
-        begin
+        (begin, self.group_left)
+    }
+
+    /// A reader takes what there is; true when that was half of the group that was woken last.
+    fn reader_takes(&mut self, id: ConnectionId) -> bool {
+        let Some(reader) = self.readers.get_mut(&id) else {
+            return false;
+        };
+        let was_told = std::mem::replace(&mut reader.told, false);
+        if !was_told || reader.group != self.group || self.group_left == 0 {
+            return false;
+        }
+        self.group_left -= 1;
+        self.group_left == WOKEN_AT_ONCE / 2
     }
 
     /// Whether nothing happened since the waking began.
@@ -548,10 +591,13 @@ impl State {
 }
 
 impl Reader {
-    fn tell(&mut self, room: RoomId) {
-        if !std::mem::replace(&mut self.told, true) {
+    /// Tells the reader of news; false when they know of some already.
+    fn tell(&mut self, room: RoomId) -> bool {
+        let is_asleep = !std::mem::replace(&mut self.told, true);
+        if is_asleep {
             self.mailbox.tell(room);
         }
+        is_asleep
     }
 }
 

@@ -19,6 +19,7 @@ enum Told {
     Message(Topic, Bytes),
     Followed(Vec<RoomId>),
     Doubt,
+    Turned(Status),
 }
 
 struct Ear(mpsc::UnboundedSender<Told>);
@@ -34,6 +35,10 @@ impl Inbox for Ear {
 
     fn doubt(&self) {
         let _ = self.0.send(Told::Doubt);
+    }
+
+    fn turned(&self, status: Status) {
+        let _ = self.0.send(Told::Turned(status));
     }
 }
 
@@ -182,13 +187,15 @@ async fn a_restart_is_told_and_what_was_followed_is_followed_again(mut bus: Bus)
     bus.cut();
     for node in [&speaker, &reader] {
         node.is(Status::Down).await;
-        node.told(|told| (told == Told::Doubt).then_some(())).await;
+        node.told(|told| (told == Told::Turned(Status::Down)).then_some(()))
+            .await;
     }
     speaker.publish(Topic::Room(room(1)), "into the void");
     reader.broker.follow(room(2));
     bus.mend();
     for node in [&speaker, &reader] {
-        node.told(|told| (told == Told::Doubt).then_some(())).await;
+        node.told(|told| (told == Told::Turned(Status::Up)).then_some(()))
+            .await;
         node.is(Status::Up).await;
     }
     reader.follow(room(3)).await;

@@ -1,15 +1,23 @@
 //! Two nodes of one service: what happens on one reaches the people on the other.
 
+use std::time::Duration;
+
+use chat_backend::realtime::broker::Status;
+use chat_backend::shutdown;
 use chat_types::account::Empty;
-use chat_types::close::CloseCode;
+use chat_types::close::{CloseCode, retry_ms};
 use chat_types::endpoint::{LeaveRoom, PatchMessage, PutReaction, RevokeSession, SignOut};
 use chat_types::id::{Number, RoomId, Seq};
 use chat_types::room::{EditMessage, React, RoomKind};
 use chat_types::ws::{Command, Ephemeral, ServerDoc};
 
 use crate::broker::over_every_bus;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::timeout;
+
 use crate::support::{
-    Bus, Cluster, Faults, Follower, ONLY_THE_BUS, Person, Socket, TestApp, shown,
+    Bus, Cluster, Faults, Follower, ONLY_THE_BUS, PATIENCE, Person, Socket, TestApp, shown,
 };
 
 /// The same person on another node.
@@ -265,6 +273,31 @@ async fn what_was_sent_while_the_bus_was_away_is_heard_when_it_comes_back(bus: B
     of_mina.send(&Command::Typing { room }).await;
 }
 
+async fn a_node_that_ends_in_order_is_gone_from_presence_at_once(bus: Bus) {
+    let cluster = Cluster::start(bus, &ONLY_THE_BUS).await;
+    let (mina, joon) = (
+        cluster.here.guest("mina").await,
+        cluster.there.guest("joon").await,
+    );
+    let room = mina.open_page("blog", "/ends").await.room.id;
+    let mut of_mina = socket_of(&cluster.here, &mina).await;
+    of_mina.follow(room).await;
+    let mut of_joon = socket_of(&cluster.there, &joon).await;
+    of_joon.follow(room).await;
+    assert_eq!(presence(&mut of_mina, 2).await, ["joon", "mina"]);
+    let state = cluster.there.state.clone();
+    let quick = shutdown::Settings {
+        delay: Duration::ZERO,
+        window: Duration::from_millis(100),
+        grace: PATIENCE,
+    };
+    let ending = tokio::spawn(async move { state.lifecycle.shut_down(&state.hub, &quick).await });
+    assert_eq!(u16::from(of_joon.closed().await.code), 1012);
+    drop(of_joon);
+    assert_eq!(presence(&mut of_mina, 1).await, ["mina"]);
+    assert!(ending.await.unwrap(), "every task has ended");
+}
+
 async fn a_bus_that_loses_doubles_and_reorders_leaves_no_gap_and_no_repeat(bus: Bus) {
     let cluster = Cluster::start(bus, &[("--heads-ms", "100")]).await;
     let nodes = [&cluster.here, &cluster.there];
@@ -319,7 +352,91 @@ over_every_bus! {
     chat_goes_on_without_the_bus
     who_left_a_private_room_while_the_bus_was_down_reads_it_no_longer
     what_was_sent_while_the_bus_was_away_is_heard_when_it_comes_back
+    a_node_that_ends_in_order_is_gone_from_presence_at_once
     a_bus_that_loses_doubles_and_reorders_leaves_no_gap_and_no_repeat
+}
+
+#[tokio::test]
+async fn a_server_that_answers_nothing_counts_as_down_until_it_does_again() {
+    let mut cluster = Cluster::start(Bus::nats(), &POLLED).await;
+    let mina = cluster.here.guest("mina").await;
+    let room = mina.open_page("blog", "/frozen").await.room.id;
+    let mut reader = Follower::start(cluster.there.socket(None).await, room).await;
+    let Bus::Nats(server) = &mut cluster.bus else {
+        unreachable!()
+    };
+    server.freeze();
+    cluster.is(Status::Down).await;
+    let sent = mina.send(room, "hello").await.unwrap();
+    reader.reach(sent.seq).await;
+    let Bus::Nats(server) = &mut cluster.bus else {
+        unreachable!()
+    };
+    server.thaw();
+    cluster.is(Status::Up).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_yet_keeps_no_node_from_starting() {
+    let mut server = chat_testbed::Nats::start().unwrap();
+    let url = server.url();
+    server.kill();
+    let app = TestApp::start_with(&[("--nats-url", &url)]).await;
+    let mina = app.guest("mina").await;
+    let room = mina.open_page("blog", "/early").await.room.id;
+    mina.send(room, "hello").await.unwrap();
+    assert_eq!(app.state.hub.bus(), Status::Down);
+    let metrics = format!("http://{}/metrics", app.admin_address);
+    let shown = async || reqwest::get(&metrics).await.unwrap().text().await.unwrap();
+    assert!(shown().await.contains("\nchat_bus_up 0\n"));
+    server.restart().unwrap();
+    let up = async {
+        while app.state.hub.bus() != Status::Up {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(timeout(PATIENCE, up).await.is_ok(), "it is not found");
+    assert!(shown().await.contains("\nchat_bus_up 1\n"));
+}
+
+#[tokio::test]
+async fn a_node_with_far_more_connections_than_the_mean_sends_some_to_the_other() {
+    let own = [
+        ("--limit-anonymous-per-address", "1000"),
+        ("--limit-connections-per-address", "1000"),
+    ];
+    let cluster = Cluster::start(Bus::switch(), &own).await;
+    let mut sockets = Vec::new();
+    for _ in 0..60 {
+        sockets.push(cluster.here.socket(None).await);
+    }
+    let mut closed: FuturesUnordered<_> = sockets.iter_mut().map(Socket::closed).collect();
+    // 50 are not worth evening out.
+    for _ in 0..10 {
+        let closed = closed.next().await.unwrap();
+        assert_eq!(u16::from(closed.code), CloseCode::Rebalance.code());
+        assert!(retry_ms(&closed.reason).is_some(), "{}", closed.reason);
+    }
+    assert_eq!(cluster.here.state.hub.connections(), 50);
+}
+
+#[tokio::test]
+async fn a_node_dies_and_its_room_goes_on_elsewhere_without_a_gap() {
+    let cluster = Cluster::start(Bus::switch(), &[]).await;
+    let mina = cluster.here.guest("mina").await;
+    let room = mina.open_page("blog", "/moves").await.room.id;
+    let mut socket = socket_of(&cluster.here, &mina).await;
+    let known = socket.follow(room).await;
+    if let Bus::Switch(switch) = &cluster.bus {
+        switch.silence(0);
+    }
+    drop(socket);
+    let there = at(&cluster.there, &mina);
+    let sent = there.send(room, "missed").await.unwrap();
+    let mut socket = socket_of(&cluster.there, &mina).await;
+    let resumed = socket.resume(room, &known.epoch, known.head).await;
+    assert!(resumed.recovered);
+    assert_eq!(resumed.head, sent.seq);
 }
 
 #[tokio::test]

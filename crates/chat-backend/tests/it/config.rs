@@ -21,13 +21,19 @@ fn run(variables: &[(&str, &str)]) -> Output {
 
 /// The program ends with an error that says this, and without a backtrace.
 fn refuses(variables: &[(&str, &str)], words: &[&str]) {
-    let output = run(variables);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{said}");
+    let said = refusal(variables);
     for words in words {
         assert!(said.contains(words), "expected `{words}` in: {said}");
     }
+}
+
+/// What the program says when it does not start.
+fn refusal(variables: &[(&str, &str)]) -> String {
+    let output = run(variables);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
     assert!(!said.contains("panicked"), "{said}");
+    said
 }
 
 #[test]
@@ -48,6 +54,21 @@ fn a_short_or_monotonous_secret_key_stops_the_start() {
     );
     let short_previous = [("SECRET_KEY", KEY), ("SECRET_KEY_PREVIOUS", "short")];
     refuses(&short_previous, &["SECRET_KEY_PREVIOUS is too short"]);
+}
+
+#[test]
+fn the_address_of_a_bus_that_is_none_is_refused_without_its_password() {
+    for url in [
+        "http://nats:4222",
+        "nats://chat:pa55word@",
+        "nats://a,,nats://b",
+    ] {
+        let said = refusal(&[("SECRET_KEY", KEY), ("NATS_URL", url)]);
+        assert!(said.contains("NATS_URL cannot be used"), "{said}");
+        assert!(!said.contains("pa55word"), "{said}");
+    }
+    let prefix = [("SECRET_KEY", KEY), ("CHAT_NATS_PREFIX", "a..b")];
+    refuses(&prefix, &["CHAT_NATS_PREFIX is `a..b`"]);
 }
 
 #[test]

@@ -26,8 +26,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{Broker, Inbox, Status, Topic};
 use crate::shutdown::Lifecycle;
 
-/// Messages that wait to be written at most; further ones are dropped, and the other nodes find out
-/// by comparing heads.
+/// Messages that wait to be written at most; further ones are dropped, and the other nodes are told
+/// to compare heads.
 const OUTBOX: usize = 4096;
 /// Messages of one subject that wait for this node at most; the client drops further ones and says
 /// so, and heads are compared at once.
@@ -82,6 +82,8 @@ struct Start {
 #[derive(Default)]
 struct Wishes {
     up: AtomicBool,
+    /// What was published did not fit into the outbox; the other nodes are told so.
+    overflowed: AtomicBool,
     /// Rooms to follow or to leave, the newest word on each.
     rooms: Mutex<HashMap<RoomId, bool>>,
     /// There is something for the steward to do.
@@ -152,6 +154,7 @@ impl Broker for Nats {
             metrics::counter!("chat_bus_dropped_total", "why" => "down").increment(1);
         } else if self.outbox.try_send((topic, message)).is_err() {
             metrics::counter!("chat_bus_dropped_total", "why" => "full").increment(1);
+            self.wishes.overflowed.store(true, Ordering::SeqCst);
         }
     }
 
@@ -194,14 +197,17 @@ async fn run(start: Start, wishes: Arc<Wishes>, inbox: Weak<dyn Inbox>, lifecycl
         subjects,
         wishes,
         inbox,
-        lifecycle,
+        lifecycle: lifecycle.clone(),
         control: None,
         rooms: HashMap::new(),
         fresh: Vec::new(),
         waiting: VecDeque::new(),
         connects,
     };
-    steward.run().await;
+    tokio::select! {
+        () = lifecycle.ended() => {}
+        () = steward.run() => {}
+    }
 }
 
 fn options(wishes: &Arc<Wishes>, inbox: &Weak<dyn Inbox>) -> ConnectOptions {
@@ -299,7 +305,6 @@ impl Steward {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = self.lifecycle.ended() => return,
                 () = self.wishes.changed.notified() => {}
                 _ = beat.tick() => {}
             }
@@ -379,7 +384,11 @@ impl Steward {
         };
         let was_up = self.wishes.up.swap(true, Ordering::SeqCst);
         let fresh = std::mem::take(&mut self.fresh);
+        let has_lost = self.wishes.overflowed.swap(false, Ordering::SeqCst);
         if was_up && self.connects == connects {
+            if has_lost {
+                inbox.turned(Status::Up);
+            }
             if !fresh.is_empty() {
                 inbox.followed(&fresh);
             }
@@ -388,7 +397,7 @@ impl Steward {
         self.connects = connects;
         tracing::info!("the bus is up");
         let all: Vec<_> = self.rooms.keys().copied().collect();
-        inbox.doubt();
+        inbox.turned(Status::Up);
         inbox.followed(&all);
     }
 
@@ -396,7 +405,7 @@ impl Steward {
         if self.wishes.up.swap(false, Ordering::SeqCst) {
             tracing::warn!("the bus is down; heads are polled instead");
             if let Some(inbox) = self.inbox.upgrade() {
-                inbox.doubt();
+                inbox.turned(Status::Down);
             }
         }
     }

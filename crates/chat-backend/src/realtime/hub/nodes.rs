@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_types::id::RoomId;
+use chat_types::id::{RoomId, Seq};
 use tokio::time::{Instant, sleep};
 
 use super::Hub;
@@ -81,7 +81,8 @@ impl Hub {
     pub(super) fn say_goodbye(&self, room: RoomId) {
         let nobody = Share {
             version: self.next_version(),
-            head: chat_types::id::Seq::ZERO,
+            epoch: None,
+            head: Seq::ZERO,
             count: 0,
             users: Vec::new(),
             ask: false,
@@ -93,11 +94,12 @@ impl Hub {
         let Some(active) = self.rooms.get(room) else {
             return;
         };
-        let (head, ask) = (share.head, share.ask);
-        if active.hear(node, share) {
+        let ask = share.ask;
+        let (is_new, repair) = active.hear(node, share);
+        if is_new {
             self.tell_presence_soon(room);
         }
-        self.repair(active.clone(), active.note_head(head));
+        self.repair(active.clone(), repair);
         if ask
             && active.collect_answer()
             && let Some(hub) = self.me.upgrade()
@@ -191,7 +193,11 @@ impl Inbox for Hub {
     }
 
     fn doubt(&self) {
-        if self.broker.status() == Status::Up {
+        self.nudge.notify_one();
+    }
+
+    fn turned(&self, status: Status) {
+        if status == Status::Up {
             self.tell_nodes(Topic::Control, &Message::WasAway);
         }
         self.nudge.notify_one();

@@ -44,8 +44,9 @@ const UNEVEN: f64 = 1.2;
 const EVEN_ENOUGH: usize = 50;
 /// Connections that are sent elsewhere per second at most.
 const SHED_PER_BEAT: usize = 10;
-/// Between the word that a connection should move and its close.
-const MOVE_NOTICE: Duration = Duration::from_secs(1);
+/// Between the word that a connection should move and its close: less than a beat, so that who moves
+/// is not counted at the next one.
+const MOVE_NOTICE: Duration = Duration::from_millis(300);
 
 impl Hub {
     /// Begins what the hub does by itself, until the process ends.

@@ -69,3 +69,58 @@ fn a_reader_who_was_never_let_in_leaves_everything_as_it_was() {
     assert_eq!(room.detach(other), Left::Fewer);
     assert_eq!(room.detach(reader), Left::Empty);
 }
+
+/// A crowd of readers who have started.
+fn crowd(room: &ActiveRoom, readers: u128) -> Vec<(Arc<Mailbox>, Place)> {
+    let reader = |n| {
+        let mailbox = Arc::new(Mailbox::new(ConnectionId::from_uuid(Uuid::from_u128(n))));
+        assert!(room.attach(mailbox.clone(), None));
+        let epoch = Epoch("k3J9".to_owned());
+        let place = room.start(mailbox.id, None, Seq::ZERO, &epoch).0;
+        (mailbox, place)
+    };
+    (0..readers).map(reader).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_in_a_crowd_is_woken_for_every_event_although_some_leave_and_some_sleep() {
+    let room = room();
+    let mut crowd = crowd(&room, 10 * WOKEN_AT_ONCE as u128);
+    for seq in 1..=3 {
+        room.insert(Seq(seq), Doc::from(format!("event {seq}")));
+        // Who came early is woken late: their place is taken over meanwhile.
+        let (leaver, _) = crowd.remove(6);
+        room.detach(leaver.id);
+        for (mailbox, place) in crowd.iter_mut().skip(5) {
+            mailbox.woken().await;
+            assert_eq!(mailbox.take_news().len(), 1, "told once");
+            assert_eq!(news(&room, mailbox.id, place).len(), 1);
+        }
+    }
+    for (mailbox, place) in crowd.iter_mut().take(5) {
+        mailbox.woken().await;
+        assert_eq!(
+            news(&room, mailbox.id, place).len(),
+            3,
+            "who slept gets all"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_crowd_only_a_group_is_awake_until_half_of_it_has_taken_the_news() {
+    let room = room();
+    let mut crowd = crowd(&room, 10 * WOKEN_AT_ONCE as u128);
+    room.insert(Seq(1), Doc::from("event"));
+    yield_now().await;
+    let woken = |crowd: &[(Arc<Mailbox>, Place)]| {
+        let told = |it: &&(Arc<Mailbox>, Place)| !it.0.take_news().is_empty();
+        crowd.iter().filter(told).count()
+    };
+    assert_eq!(woken(&crowd), WOKEN_AT_ONCE);
+    for (mailbox, place) in crowd.iter_mut().rev().take(WOKEN_AT_ONCE / 2) {
+        news(&room, mailbox.id, place);
+    }
+    yield_now().await;
+    assert_eq!(woken(&crowd), WOKEN_AT_ONCE, "the next group");
+}

@@ -90,7 +90,8 @@ impl Cluster {
         self.is(Status::Up).await;
     }
 
-    async fn is(&self, status: Status) {
+    /// Both nodes know that the bus is so.
+    pub async fn is(&self, status: Status) {
         for app in [&self.here, &self.there] {
             let reached = async {
                 while app.state.hub.bus() != status {

@@ -15,7 +15,6 @@ use chat_backend::App;
 use chat_backend::clock::ShiftedClock;
 use chat_backend::config::Cli;
 use chat_backend::realtime::Broker;
-use chat_backend::realtime::broker::Local;
 use chat_backend::state::AppState;
 use chat_store_sqlite::SqliteStore;
 use chat_types::account::{CreateGuest, Register};
@@ -95,7 +94,7 @@ impl TestApp {
 
     /// A service on a store that is there already.
     pub async fn start_on(store: Arc<SqliteStore>, own: &[(&str, &str)]) -> Self {
-        Self::start_over(store, Box::new(Local), own).await
+        Self::start_over(store, config(own).broker().unwrap(), own).await
     }
 
     /// One of the nodes on a store.

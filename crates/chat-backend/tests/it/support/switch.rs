@@ -37,7 +37,7 @@ struct Plugs {
 enum Word {
     Message(Topic, Bytes),
     Followed(Vec<RoomId>),
-    Doubt,
+    Turned(Status),
 }
 
 struct Plug {
@@ -107,7 +107,7 @@ impl Switch {
         plugs.is_cut = is_cut;
         for plug in &plugs.all {
             plug.late.lock().unwrap().clear();
-            plug.say(Word::Doubt);
+            plug.say(Word::Turned(if is_cut { Status::Down } else { Status::Up }));
             if !is_cut {
                 plug.say(Word::Followed(plug.followed()));
             }
@@ -169,7 +169,7 @@ impl Broker for Plugged {
                 match word {
                     Word::Message(topic, message) => inbox.receive(topic, message),
                     Word::Followed(rooms) => inbox.followed(&rooms),
-                    Word::Doubt => inbox.doubt(),
+                    Word::Turned(status) => inbox.turned(status),
                 }
             }
         });
