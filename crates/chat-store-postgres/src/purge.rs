@@ -42,7 +42,7 @@ DELETE FROM invites
 WHERE code IN (SELECT code FROM invites WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
                FOR UPDATE SKIP LOCKED)";
 
-/// Rooms that are open here stay. Another node does not know that, so they look visited.
+/// Somebody has these open: they count as opened now.
 const KEEP_OPEN_PAGES: &str = "\
 UPDATE rooms SET active_at = $2
 WHERE id = ANY ($1) AND kind = 'page' AND head = 0 AND active_at < $3";
@@ -50,7 +50,7 @@ WHERE id = ANY ($1) AND kind = 'page' AND head = 0 AND active_at < $3";
 /// Nothing ever happened in a room whose feed has not begun: no message, no member.
 const LOCK_EMPTY_PAGES: &str = "\
 SELECT id FROM rooms
-WHERE kind = 'page' AND head = 0 AND active_at < $1 AND id <> ALL ($3)
+WHERE kind = 'page' AND head = 0 AND active_at < $1
 ORDER BY active_at LIMIT $2
 FOR UPDATE SKIP LOCKED";
 
@@ -58,10 +58,6 @@ const EMPTY_PAGES: &str = "\
 DELETE FROM rooms
 WHERE id = ANY ($1) AND head = 0
   AND NOT EXISTS (SELECT 1 FROM invites WHERE room = rooms.id)";
-
-/// By how much an open page looks visited later than those that are old enough to go: a page is kept
-/// for a day at least and each node purges daily at least, so no other node ever takes it.
-const KEPT_LONGER_MS: u64 = 24 * 60 * 60 * 1_000;
 
 #[async_trait]
 impl Purging for PostgresStore {
@@ -146,17 +142,16 @@ async fn invites(connection: &mut PgConnection, purge: &Purge) -> error::Result<
 async fn empty_pages(connection: &mut PgConnection, purge: &Purge) -> error::Result<u64> {
     let open = value::room_ids(&purge.open_rooms);
     let before = purge.pages_opened_before.0;
-    let longer = |ms| integer(before.saturating_add(ms));
+    let half_of_its_time = before.midpoint(purge.now.0);
     sqlx::query(KEEP_OPEN_PAGES)
         .bind(&open)
-        .bind(longer(KEPT_LONGER_MS))
-        .bind(longer(KEPT_LONGER_MS / 2))
+        .bind(integer(purge.now.0))
+        .bind(integer(half_of_its_time))
         .execute(&mut *connection)
         .await?;
     let locked: Vec<Uuid> = sqlx::query_scalar(LOCK_EMPTY_PAGES)
         .bind(integer(before))
         .bind(i64::from(purge.limit))
-        .bind(&open)
         .fetch_all(&mut *connection)
         .await?;
     let done = sqlx::query(EMPTY_PAGES)

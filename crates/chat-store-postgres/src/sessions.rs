@@ -29,6 +29,10 @@ FROM sessions
 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
 ORDER BY last_used_at DESC, id DESC";
 
+const LIVE_OF_THESE: &str = "\
+SELECT id FROM sessions
+WHERE id = ANY ($1) AND revoked_at IS NULL AND expires_at > $2";
+
 const REVOKE: &str = "\
 UPDATE sessions SET revoked_at = $3
 WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3
@@ -132,6 +136,13 @@ impl Sessions for PostgresStore {
             .await
     }
 
+    async fn live_sessions(&self, ids: &[SessionId], now: Timestamp) -> Result<Vec<SessionId>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| *id.as_uuid()).collect();
+        self.calls
+            .read(|connection| Box::pin(live_sessions(connection, ids, now)))
+            .await
+    }
+
     async fn rotate_refresh(&self, rotate: RotateRefresh) -> Result<Rotation> {
         self.calls
             .write(rotate, |connection, rotate| {
@@ -182,6 +193,19 @@ async fn sessions_of(
         .fetch_all(connection)
         .await?;
     rows.into_iter().map(SessionRow::into_record).collect()
+}
+
+async fn live_sessions(
+    connection: &mut PgConnection,
+    ids: Vec<Uuid>,
+    now: Timestamp,
+) -> error::Result<Vec<SessionId>> {
+    let live: Vec<Uuid> = sqlx::query_scalar(LIVE_OF_THESE)
+        .bind(ids)
+        .bind(integer(now.0))
+        .fetch_all(connection)
+        .await?;
+    Ok(live.into_iter().map(SessionId::from_uuid).collect())
 }
 
 async fn create_session(connection: &mut PgConnection, new: NewSession) -> error::Result<Begun> {

@@ -105,7 +105,7 @@ pub enum Rotation {
 
 /// Logins.
 #[async_trait]
-pub trait Sessions: Sync {
+pub trait Sessions {
     /// Begins a session. Of more live ones than
     /// [`SESSIONS_PER_USER`](chat_types::limits::SESSIONS_PER_USER) those that were used longest ago
     /// are revoked.
@@ -117,16 +117,8 @@ pub trait Sessions: Sync {
     /// Looks a session up, revoked ones included.
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>>;
 
-    /// Those of these sessions that are live at `now`, in any order. A store with a network in
-    /// between asks once for all of them.
-    async fn live_sessions(&self, ids: &[SessionId], now: Timestamp) -> Result<Vec<SessionId>> {
-        let mut live = Vec::new();
-        for id in ids {
-            let session = self.session(*id).await?;
-            live.extend(session.filter(|it| it.is_live(now)).map(|it| it.id));
-        }
-        Ok(live)
-    }
+    /// Those of these sessions that are live at `now`, in any order.
+    async fn live_sessions(&self, ids: &[SessionId], now: Timestamp) -> Result<Vec<SessionId>>;
 
     /// Exchanges a refresh token. Any number of calls with one token, at once or at any time while
     /// the session lives, get the same successor until that is used itself: the first answer may
