@@ -148,19 +148,19 @@ impl Postgres {
     /// Stops the server as it is, without its taking notice (SIGSTOP): connections stay open and
     /// nothing answers.
     pub fn freeze(&mut self) {
-        self.process.signal(Signal::STOP);
+        self.process.signal_family(Signal::STOP);
     }
 
     /// Lets a frozen server go on.
     pub fn thaw(&mut self) {
-        self.process.signal(Signal::CONT);
+        self.process.signal_family(Signal::CONT);
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // A killed server leaves its children behind for a moment, and they their files.
-        self.process.signal(Signal::CONT);
+        // In order, for a killed server leaves its children behind for a moment, and they their files.
+        self.thaw();
         self.process.stop(Signal::QUIT);
     }
 }

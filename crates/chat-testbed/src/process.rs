@@ -104,12 +104,20 @@ impl Process {
     /// Sends a signal, unless it has ended.
     pub fn signal(&mut self, signal: Signal) {
         // A process that was not waited for keeps its number, so nobody else gets the signal.
-        if self.ended().is_none()
-            && let Ok(id) = i32::try_from(self.child.id())
-            && let Some(pid) = Pid::from_raw(id)
-        {
-            // It may have ended this moment, and then nobody minds.
-            let _ = kill_process(pid, signal);
+        if self.ended().is_none() {
+            send(self.child.id(), signal);
+        }
+    }
+
+    /// Sends a signal to the process and then to those that it started (on Linux).
+    pub fn signal_family(&mut self, signal: Signal) {
+        self.signal(signal);
+        let id = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            if let Ok(child) = child.parse() {
+                send(child, signal);
+            }
         }
     }
 
@@ -169,6 +177,15 @@ impl Drop for Process {
         // After the child, which it would signal by a number that is free then.
         drop(self.guard.kill());
         drop(self.guard.wait());
+    }
+}
+
+/// Sends a signal. The process may have ended this moment, and then nobody minds.
+fn send(id: u32, signal: Signal) {
+    if let Ok(id) = i32::try_from(id)
+        && let Some(pid) = Pid::from_raw(id)
+    {
+        let _ = kill_process(pid, signal);
     }
 }
 
