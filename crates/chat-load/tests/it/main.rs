@@ -1,7 +1,13 @@
-//! The audit on histories made by hand and by chance.
+//! The audit on histories made by hand and by chance, the bad network over loopback, and whole runs
+//! against the real service: sound, killed, cut, and with a full disk.
 
 #![expect(clippy::unwrap_used, reason = "the helpers are parts of the tests")]
 
 mod audit;
 mod correct;
+mod disk_full;
+mod faults;
 mod model;
+mod proxy;
+mod runs;
+mod server;

@@ -1,0 +1,250 @@
+//! What is counted and measured while a run goes on.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::clock::{Clock, millis};
+use crate::faults::{Control, Live, Log};
+
+/// The longest latency that is told apart, in microseconds.
+const LONGEST_US: u64 = 600_000_000;
+
+/// A number that many clients raise.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What happened so far, over all clients.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) sent: Counter,
+    pub(crate) acked: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) retried: Counter,
+    pub(crate) deliveries: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) connects: Counter,
+    pub(crate) resumes: Counter,
+    pub(crate) fresh: Counter,
+    pub(crate) resyncs: Counter,
+}
+
+/// Times, by how often each occurs.
+#[derive(Debug)]
+pub(crate) struct Latency(Mutex<Histogram<u64>>);
+
+impl Default for Latency {
+    fn default() -> Self {
+        // Three digits; bounds that are constants are right or wrong at the first start.
+        let histogram = Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are sound");
+        Self(Mutex::new(histogram))
+    }
+}
+
+impl Latency {
+    pub(crate) fn record(&self, us: u64) {
+        self.record_all(&[us]);
+    }
+
+    pub(crate) fn record_all(&self, all: &[u64]) {
+        let mut histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for us in all {
+            histogram.saturating_record((*us).clamp(1, LONGEST_US));
+        }
+    }
+
+    pub(crate) fn summary(&self) -> LatencySummary {
+        let histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        LatencySummary {
+            count: histogram.len(),
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            max_us: histogram.max(),
+        }
+    }
+}
+
+/// How long something took, in microseconds. `count` 0: nothing was measured, and the rest is 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LatencySummary {
+    /// How many.
+    pub count: u64,
+    /// Half of them took no longer.
+    pub p50_us: u64,
+    /// 90 % of them took no longer.
+    pub p90_us: u64,
+    /// 99 %.
+    pub p99_us: u64,
+    /// 99.9 %.
+    pub p999_us: u64,
+    /// The longest.
+    pub max_us: u64,
+}
+
+/// What all clients of a run share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    /// Which run, in every text.
+    pub(crate) run: u32,
+    pub(crate) counters: Counters,
+    /// From when a message was due to its acknowledgement.
+    pub(crate) to_ack: Latency,
+    /// From when a message was due to each reader.
+    pub(crate) to_reader: Latency,
+    /// From the first lost connection until everybody is live again.
+    pub(crate) outages: Latency,
+    pub(crate) log: Arc<Log>,
+    control: Control,
+    live: Mutex<LiveCount>,
+}
+
+#[derive(Default)]
+struct LiveCount {
+    now: Live,
+    /// Since when somebody who was live is not.
+    outage_us: Option<u64>,
+}
+
+impl Shared {
+    pub(crate) fn new(control: &Control, run: u32) -> Self {
+        Self {
+            clock: control.clock(),
+            run,
+            counters: Counters::default(),
+            to_ack: Latency::default(),
+            to_reader: Latency::default(),
+            outages: Latency::default(),
+            log: control.log(),
+            control: control.clone(),
+            live: Mutex::default(),
+        }
+    }
+
+    /// Another client begins.
+    pub(crate) fn client_began(&self) {
+        self.change_live(|live| live.clients += 1);
+    }
+
+    /// A client follows all its rooms, or does not any more.
+    pub(crate) fn client_is_live(&self, is_live: bool) {
+        self.change_live(|live| {
+            live.live = if is_live {
+                live.live + 1
+            } else {
+                live.live.saturating_sub(1)
+            };
+        });
+    }
+
+    fn change_live(&self, change: impl FnOnce(&mut Live)) {
+        let mut count = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = count.now;
+        change(&mut count.now);
+        let (now, now_us) = (count.now, self.clock.now_us());
+        if now.live < before.live {
+            count.outage_us = count.outage_us.or(Some(now_us));
+        } else if now.live == now.clients
+            && let Some(since_us) = count.outage_us.take()
+        {
+            self.outages.record(now_us.saturating_sub(since_us));
+        }
+        self.control.tell_live(now);
+    }
+
+    pub(crate) fn live(&self) -> Live {
+        *self.control.live().borrow()
+    }
+
+    /// Waits until everybody is live, at most for so long. Returns whether they are.
+    pub(crate) async fn all_live(&self, clients: u64, within: Duration) -> bool {
+        let mut seen = self.control.live();
+        let all = seen.wait_for(|live| live.live == clients);
+        tokio::time::timeout(within, all).await.is_ok()
+    }
+}
+
+/// What processes have used, as the kernel tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Usage {
+    /// CPU time in user and kernel mode, in milliseconds.
+    pub(crate) cpu_ms: u64,
+    /// Resident memory, in KiB.
+    pub(crate) resident_kib: u64,
+}
+
+/// The kernel's unit of CPU time. Linux fixes it for programs at 100 a second on every platform that
+/// is built for.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// What the processes have used together. Those that are gone count as nothing.
+pub(crate) fn usage(pids: &[u32]) -> Usage {
+    pids.iter().fold(Usage::default(), |sum, pid| Usage {
+        cpu_ms: sum.cpu_ms + cpu_ms(*pid).unwrap_or(0),
+        resident_kib: sum.resident_kib + resident_kib(*pid).unwrap_or(0),
+    })
+}
+
+fn cpu_ms(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold anything; fields are counted behind it. utime and stime are the
+    // 14th and 15th of all (proc(5)).
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let kernel: u64 = fields.next()?.parse().ok()?;
+    Some((user + kernel) * 1_000 / TICKS_PER_SECOND)
+}
+
+fn resident_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// So many in a time, as events a second.
+pub(crate) fn per_second(count: u64, time: Duration) -> u64 {
+    count.saturating_mul(1_000) / millis(time).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_what_was_recorded() {
+        let latency = Latency::default();
+        latency.record_all(&(1..=1_000).collect::<Vec<_>>());
+        let summary = latency.summary();
+        assert_eq!(summary.count, 1_000);
+        assert_eq!(summary.p50_us, 500);
+        assert_eq!(summary.p99_us, 990);
+        assert_eq!(summary.max_us, 1_000);
+        assert_eq!(Latency::default().summary(), LatencySummary::default());
+    }
+
+    #[test]
+    fn this_process_has_memory_and_used_time() {
+        let pid = std::process::id();
+        assert!(usage(&[pid]).resident_kib > 100);
+        assert!(cpu_ms(pid).is_some());
+        assert_eq!(usage(&[u32::MAX]), Usage::default());
+    }
+}

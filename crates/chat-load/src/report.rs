@@ -1,0 +1,279 @@
+//! What a run showed.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::audit::{Kind, Violation};
+use crate::faults::Felt;
+use crate::measure::LatencySummary;
+use crate::proxy::Done;
+
+/// Violations that the table names one by one; the JSON has all of them.
+const NAMED: usize = 20;
+
+/// What a run showed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// By which the run is repeated.
+    pub seed: u64,
+    /// How many clients were the whole state machine.
+    pub clients: u64,
+    /// How many only counted.
+    pub readers: u64,
+    /// How many rooms there were.
+    pub rooms: u64,
+    /// The connecting.
+    pub connecting: Connecting,
+    /// The load.
+    pub load: Loaded,
+    /// From when a message was due to its acknowledgement.
+    pub to_ack: LatencySummary,
+    /// From when a message was due to each reader.
+    pub to_reader: LatencySummary,
+    /// From each lost connection until everybody was connected and up to date again.
+    pub outages: LatencySummary,
+    /// What was done to the run, by kind.
+    pub faults: BTreeMap<String, Felt>,
+    /// What the bad networks did, all together.
+    pub network: Done,
+    /// How long the clients took to come to rest after the load; `None`: not in time.
+    pub converged_ms: Option<u64>,
+    /// Every broken promise.
+    pub violations: Vec<Violation>,
+    /// What the run did too little of to prove anything.
+    pub below: Vec<String>,
+}
+
+/// How the connecting went.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Connecting {
+    /// Until everybody followed their rooms.
+    pub ms: u64,
+    /// Connections a second.
+    pub per_second: u64,
+    /// The server's CPU time for it.
+    pub server_cpu_ms: u64,
+    /// Connections for a second of the server's CPU time; 0: not measured.
+    pub per_cpu_second: u64,
+    /// The server's resident memory before.
+    pub resident_before_kib: u64,
+    /// The server's resident memory with everybody connected.
+    pub resident_after_kib: u64,
+    /// Bytes of resident memory for a connection; 0: not measured.
+    pub bytes_per_connection: u64,
+}
+
+/// How the load went.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Loaded {
+    /// For how long.
+    pub ms: u64,
+    /// Messages that were written.
+    pub sent: u64,
+    /// Messages that were acknowledged.
+    pub acked: u64,
+    /// Messages acknowledged a second.
+    pub acked_per_second: u64,
+    /// Messages that were refused, or not even taken by the client.
+    pub refused: u64,
+    /// Refusals after which a message was tried again.
+    pub retried: u64,
+    /// Events that reached readers.
+    pub deliveries: u64,
+    /// The same a second.
+    pub deliveries_per_second: u64,
+    /// The server's CPU time.
+    pub server_cpu_ms: u64,
+    /// Deliveries for a second of the server's CPU time; 0: not measured.
+    pub deliveries_per_cpu_second: u64,
+    /// The server's resident memory at the end.
+    pub resident_kib: u64,
+    /// Connections that were lost.
+    pub lost_connections: u64,
+    /// Rooms that were resumed after that.
+    pub resumes: u64,
+    /// Rooms that were loaded anew instead, the first time included.
+    pub fresh: u64,
+    /// Connections that fell behind and said so.
+    pub resyncs: u64,
+}
+
+/// What a run amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything that was promised was kept.
+    Sound,
+    /// Something was not.
+    Violated,
+    /// Too little happened to say.
+    ProvesNothing,
+}
+
+impl Verdict {
+    /// The exit code of the program.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Sound => 0,
+            Self::Violated => 1,
+            Self::ProvesNothing => 2,
+        }
+    }
+}
+
+impl Report {
+    /// What the run amounts to.
+    pub fn verdict(&self) -> Verdict {
+        if !self.violations.is_empty() {
+            Verdict::Violated
+        } else if !self.below.is_empty() {
+            Verdict::ProvesNothing
+        } else {
+            Verdict::Sound
+        }
+    }
+
+    /// How many faults a client felt, of all kinds.
+    pub fn faults_felt(&self) -> u64 {
+        self.faults.values().map(|felt| felt.felt).sum()
+    }
+
+    /// How many violations there are of each kind.
+    pub fn counts(&self) -> BTreeMap<Kind, usize> {
+        let mut counts = BTreeMap::new();
+        for violation in &self.violations {
+            *counts.entry(violation.kind).or_default() += 1;
+        }
+        counts
+    }
+
+    fn table(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        let out = &mut text;
+        let Connecting { ms, per_second, .. } = self.connecting;
+        writeln!(
+            out,
+            "{} clients and {} readers in {} rooms, seed {}",
+            self.clients, self.readers, self.rooms, self.seed
+        )?;
+        writeln!(out, "connected in {ms} ms, {per_second}/s")?;
+        self.server_table(out)?;
+        let load = &self.load;
+        writeln!(
+            out,
+            "sent {}, acknowledged {} ({}/s), refused {}, tried again {}, in {} ms",
+            load.sent, load.acked, load.acked_per_second, load.refused, load.retried, load.ms
+        )?;
+        writeln!(
+            out,
+            "delivered {} ({}/s); connections lost {}, rooms resumed {}, loaded anew {}, fallen behind {}",
+            load.deliveries,
+            load.deliveries_per_second,
+            load.lost_connections,
+            load.resumes,
+            load.fresh,
+            load.resyncs
+        )?;
+        writeln!(
+            out,
+            "\n{:<24} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}",
+            "from when it was due", "count", "p50", "p90", "p99", "p99.9", "max"
+        )?;
+        for (name, latency) in [
+            ("to acknowledgement", self.to_ack),
+            ("to each reader", self.to_reader),
+            ("outage to all live", self.outages),
+        ] {
+            write!(out, "{name:<24} {:>9}", latency.count)?;
+            for us in [
+                latency.p50_us,
+                latency.p90_us,
+                latency.p99_us,
+                latency.p999_us,
+                latency.max_us,
+            ] {
+                write!(out, " {:>7}.{:02}", us / 1_000, us % 1_000 / 10)?;
+            }
+            writeln!(out, "  ms")?;
+        }
+        writeln!(out)?;
+        self.verdict_table(out)?;
+        Ok(text)
+    }
+
+    fn server_table(&self, out: &mut String) -> fmt::Result {
+        let Connecting {
+            server_cpu_ms,
+            per_cpu_second,
+            resident_before_kib,
+            resident_after_kib,
+            bytes_per_connection,
+            ..
+        } = self.connecting;
+        let load = &self.load;
+        if load.resident_kib == 0 && resident_after_kib == 0 {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "server: connecting took {server_cpu_ms} ms of CPU, {per_cpu_second} connections per CPU second"
+        )?;
+        writeln!(
+            out,
+            "server: {resident_before_kib} KiB resident before, {resident_after_kib} KiB connected, \
+             {bytes_per_connection} bytes per connection, {} KiB after the load",
+            load.resident_kib
+        )?;
+        writeln!(
+            out,
+            "server: the load took {} ms of CPU, {} deliveries per CPU second",
+            load.server_cpu_ms, load.deliveries_per_cpu_second
+        )
+    }
+
+    fn verdict_table(&self, out: &mut String) -> fmt::Result {
+        for (kind, felt) in &self.faults {
+            writeln!(
+                out,
+                "fault {kind}: {} done, {} felt",
+                felt.injected, felt.felt
+            )?;
+        }
+        if self.network.accepted > 0 {
+            writeln!(out, "network: {:?}", self.network)?;
+        }
+        match self.converged_ms {
+            Some(ms) => writeln!(out, "everybody came to rest within {ms} ms")?,
+            None => writeln!(out, "NOT everybody came to rest in time")?,
+        }
+        for below in &self.below {
+            writeln!(out, "below the floor: {below}")?;
+        }
+        for (kind, count) in self.counts() {
+            writeln!(out, "{count} x {kind}")?;
+        }
+        for violation in self.violations.iter().take(NAMED) {
+            writeln!(out, "  {violation}")?;
+        }
+        let left_out = self.violations.len().saturating_sub(NAMED);
+        if left_out > 0 {
+            writeln!(out, "  and {left_out} more")?;
+        }
+        writeln!(
+            out,
+            "{}",
+            match self.verdict() {
+                Verdict::Sound => "sound: no promise was broken",
+                Verdict::Violated => "VIOLATED",
+                Verdict::ProvesNothing => "this run proves nothing",
+            }
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.table()?)
+    }
+}
