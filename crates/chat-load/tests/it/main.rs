@@ -1,5 +1,5 @@
 //! The audit on histories made by hand and by chance, the bad network over loopback, and whole runs
-//! against the real service: sound, killed, cut, and with a full disk.
+//! against the real service: sound, killed, cut, with a full disk, and sabotaged.
 
 #![expect(clippy::unwrap_used, reason = "the helpers are parts of the tests")]
 
@@ -10,4 +10,5 @@ mod faults;
 mod model;
 mod proxy;
 mod runs;
+mod sabotage;
 mod server;
