@@ -25,7 +25,7 @@ pub fn App() -> impl IntoView {
     provide_lang();
     let session = provide_session();
     let connection = provide_connection();
-    provide_my_rooms(session);
+    provide_my_rooms(session, connection);
     let navigation = provide_navigation();
     let restore_look = restorer();
     Effect::new(move |_| {

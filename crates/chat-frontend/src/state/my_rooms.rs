@@ -3,11 +3,12 @@
 
 use chat_types::account::Empty;
 use chat_types::endpoint::{ListRooms, NewRoom};
-use chat_types::id::{Number, RoomId};
+use chat_types::id::{Number, RoomId, UserId};
 use chat_types::room::{CreateRoom, ListQuery, RoomSummary};
 use chat_types::time::Timestamp;
 use leptos::prelude::*;
 
+use super::connection::Connection;
 use super::load::Load;
 use super::session::Session;
 use crate::api::http::ApiError;
@@ -19,12 +20,30 @@ pub struct MyRooms {
     session: Session,
 }
 
-/// Puts an empty list into the context. [`MyRooms::refresh`] fills it.
-pub fn provide_my_rooms(session: Session) -> MyRooms {
+/// Puts an empty list into the context. [`MyRooms::refresh`] fills it; whoever uses this device next
+/// begins with an empty one, whatever page is shown then.
+pub fn provide_my_rooms(session: Session, connection: Connection) -> MyRooms {
     let rooms = MyRooms {
         list: RwSignal::new(Load::Waiting),
         session,
     };
+    let who = Memo::new(move |_| {
+        session
+            .user()
+            .with(|user| user.as_ref().map(|user| user.id))
+    });
+    Effect::new(move |before: Option<Option<UserId>>| {
+        let who = who.get();
+        if before.is_some_and(|before| before != who) {
+            rooms.list.set(Load::Waiting);
+        }
+        who
+    });
+    Effect::new(move |_| {
+        if let Some(summary) = connection.added().get() {
+            rooms.put(summary);
+        }
+    });
     provide_context(rooms);
     rooms
 }
@@ -40,18 +59,18 @@ impl MyRooms {
         self.list.into()
     }
 
-    /// Forgets the list, because somebody else uses this device now.
-    pub fn clear(self) {
-        self.list.set(Load::Waiting);
-    }
-
     /// Fetches the list. A list that is here stays when that fails.
     pub async fn refresh(self) {
         let query = ListQuery {
             cursor: None,
             limit: Some(chat_types::limits::ROOMS_PAGE),
         };
+        let who = self.session.id();
         let page = self.session.call::<ListRooms>(&[], &query, &Empty {}).await;
+        if self.session.id() != who {
+            // These are the rooms of whoever used this device before.
+            return;
+        }
         // Gone with its page: nobody looks at the list any more.
         let _ = self.list.try_update(|list| match (page, list) {
             (Ok(page), list) => {

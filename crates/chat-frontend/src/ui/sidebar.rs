@@ -2,7 +2,7 @@
 
 use chat_client::ConnectionState;
 use chat_types::event::{User, UserKind};
-use chat_types::id::{RoomId, UserId};
+use chat_types::id::RoomId;
 use chat_types::room::{RoomKind, RoomSummary};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -93,21 +93,11 @@ fn follow_rooms(current: Signal<Option<RoomId>>) {
             .with(|user| user.as_ref().map(|user| user.id))
     });
     let online = Memo::new(move |_| connection.state().get() == ConnectionState::Online);
-    Effect::new(move |before: Option<Option<UserId>>| {
-        let who = who.get();
+    Effect::new(move |_| {
         current.track();
         online.track();
-        if before.is_some_and(|before| before != who) {
-            rooms.clear();
-        }
-        if who.is_some() {
+        if who.get().is_some() {
             spawn_local(rooms.refresh());
-        }
-        who
-    });
-    Effect::new(move |_| {
-        if let Some(summary) = connection.added().get() {
-            rooms.put(summary);
         }
     });
 }
