@@ -9,7 +9,7 @@ use crate::state::room::RoomModel;
 use crate::state::session::use_session;
 use crate::ui::icons::{Icon, IconName};
 use crate::ui::invite::InviteButton;
-use crate::ui::title::name_page;
+use crate::ui::title::name_room;
 use crate::{routes, test_ids};
 
 /// The head of the room in the context.
@@ -39,10 +39,7 @@ pub fn RoomHead(
         Some(count) => counted(lang.get(), Key::OneHere, Key::ManyHere, count.into()),
         None => text(lang.get(), Key::People).to_owned(),
     };
-    name_page(Signal::derive(move || match model.unseen.get() {
-        0 => name(),
-        unseen => format!("({unseen}) {}", name()),
-    }));
+    name_room(Signal::derive(name), model);
     let alone = move || format!("{} · {}", text(lang.get(), Key::OpenInWindow), name());
     view! {
         <header class="room__head">

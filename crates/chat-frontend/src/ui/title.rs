@@ -5,18 +5,35 @@ use leptos::prelude::*;
 use crate::api::document;
 use crate::i18n::{Key, text, use_lang};
 use crate::state::my_rooms::{MyRooms, all_unread};
+use crate::state::room::RoomModel;
 
 /// Names the page; an empty name leaves that of the service alone. Where the caller's rooms are known,
 /// what is unread in all of them is counted before it.
 pub fn name_page(name: Signal<String>) {
+    name_page_with(name, Signal::stored(0));
+}
+
+/// Names the page of a room. What is new in it is counted here only while the list does not do so: it
+/// holds the rooms of members.
+pub fn name_room(name: Signal<String>, model: RoomModel) {
+    let listed = use_context::<MyRooms>().is_some();
+    let unlisted = Signal::derive(move || {
+        let counted = listed && model.role.get().is_some();
+        if counted { 0 } else { model.unseen.get().into() }
+    });
+    name_page_with(name, unlisted);
+}
+
+fn name_page_with(name: Signal<String>, unlisted: Signal<u64>) {
     let lang = use_lang();
     let rooms = use_context::<MyRooms>();
     Effect::new(move |_| {
-        let unread = rooms.map_or(0, |rooms| {
+        let listed = rooms.map_or(0, |rooms| {
             rooms
                 .list()
                 .with(|list| list.ready().map_or(0, |rooms| all_unread(rooms)))
         });
+        let unread = listed + unlisted.get();
         let service = text(lang.get(), Key::Product);
         document::set_title(&title(unread, &name.get(), service));
     });
