@@ -112,6 +112,52 @@ scenario('what came during an absence is below a divider', async (world) => {
   assert.deepEqual(lines, ['I am a member now', 'before', '---', 'meanwhile']);
 });
 
+/** A member of a room who has read it and is elsewhere now. */
+async function memberElsewhere(world, room) {
+  const mina = await world.guest('mina', room);
+  await mina.say('I am a member now');
+  await mina.sees('I am a member now');
+  await mina.open('/');
+  return mina;
+}
+
+const inList = (person, room) => person.view.locator(`.sidebar [data-room-id="${room}"]`);
+
+const isNamed = (person, pattern) => until(async () => pattern.test(await person.page.title()), async () => `the tab is named ${pattern}; it is ${await person.page.title()}`);
+
+scenario('a room that opens far above its end is not read by that, and is by going to the end', async (world) => {
+  const room = await world.room('Far above');
+  const jun = await world.apiGuest('jun');
+  const mina = await memberElsewhere(world, room);
+  for (let n = 1; n <= 40; n += 1) await jun.send(room, `news ${n}\nwith a second line`);
+  await mina.openRoom(room);
+  await mina.at('unread-divider').waitFor();
+  await mina.at('new-messages').waitFor();
+  await isNamed(mina, /^\(40\) Far above/);
+  assert.match(await inList(mina, room).innerText(), /40/, 'the list says that it is read');
+  await mina.at('new-messages').click();
+  await until(() => mina.isInView('news 40'), 'the newest is in view');
+  await isNamed(mina, /^Far above/);
+  await until(async () => !/40/.test(await inList(mina, room).innerText()), 'the list says that it is read');
+});
+
+scenario('the pill leads a member to the end of rows that are all there, and the tab counts once', async (world) => {
+  const room = await world.room('All there');
+  const jun = await world.apiGuest('jun');
+  for (let n = 1; n <= 30; n += 1) await jun.send(room, `line ${n}`);
+  const mina = await world.guest('mina', room);
+  await mina.say('I am a member now');
+  await mina.sees('I am a member now');
+  await mina.log().evaluate((log) => { log.scrollTop = 0; });
+  await mina.at('new-messages').waitFor();
+  await jun.send(room, 'news');
+  await until(async () => /1/.test(await mina.at('new-messages').innerText()), 'the pill counts one');
+  await isNamed(mina, /^\(1\) All there/);
+  await mina.at('new-messages').click();
+  await until(() => mina.isInView('news'), 'the newest is in view');
+  await isNamed(mina, /^All there/);
+});
+
 function exactly(body) {
   return new RegExp(`^\\s*${body}\\s*$`);
 }

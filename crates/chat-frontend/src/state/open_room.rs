@@ -1,6 +1,5 @@
 //! What the room on the screen tells the list beside it.
 
-use chat_client::RoomView;
 use chat_types::id::Number;
 use chat_types::room::RoomSummary;
 use chat_types::time::Timestamp;
@@ -9,7 +8,8 @@ use leptos::task::spawn_local;
 
 use super::connection::Connection;
 use super::my_rooms::MyRooms;
-use super::room::RoomModel;
+use super::room::{RoomModel, read};
+use crate::api::events;
 
 /// What the list shows of a room.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,7 @@ struct Glance {
     last_number: Number,
     last_at: Option<Timestamp>,
     members: u32,
+    read: Number,
 }
 
 /// Keeps the list right about the room on the screen. Where there is no list, in an embed, it does
@@ -36,9 +37,8 @@ pub fn tell_list(model: RoomModel, connection: Connection) {
             spawn_local(async move {
                 rooms.refresh().await;
                 // The answer may be older than what has been read meanwhile.
-                let last = connection.with_room(id, last_number);
-                if let (Some(0), Some(last)) = (model.unseen.try_get_untracked(), last) {
-                    rooms.read(id, last);
+                if let Some(read) = connection.with_room(id, read) {
+                    rooms.read(id, read);
                 }
             });
         }
@@ -46,7 +46,8 @@ pub fn tell_list(model: RoomModel, connection: Connection) {
     Effect::new(move |_| {
         model.lines.track();
         model.members.track();
-        let all_seen = model.unseen.get() == 0;
+        model.read.track();
+        let at_end = model.following.get() && !model.starts_at_divider() && events::page_is_read();
         let Some(glance) = connection.with_room(id, |room| Glance {
             last_number: room.last_number(),
             last_at: room
@@ -54,21 +55,17 @@ pub fn tell_list(model: RoomModel, connection: Connection) {
                 .next_back()
                 .map(|row| row.sent_at()),
             members: room.members().count,
+            // What comes in at the end is read as soon as it is painted: it never counts as new.
+            read: if at_end { room.last_number() } else { room.read() },
         }) else {
             return;
         };
+        rooms.read(id, glance.read);
         if let Some(at) = glance.last_at {
             rooms.message(id, glance.last_number, at);
         }
         if glance.members > 0 {
             rooms.members(id, glance.members);
         }
-        if all_seen {
-            rooms.read(id, glance.last_number);
-        }
     });
-}
-
-fn last_number(room: RoomView<'_>) -> Number {
-    room.last_number()
 }

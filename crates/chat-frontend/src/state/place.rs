@@ -36,6 +36,8 @@ pub enum Step {
     Stay,
     /// Scroll to this message, which is shown now.
     Show(Number),
+    /// Scroll to the end, which is shown now.
+    ShowEnd,
     /// Load what the goal is in.
     Load(Goal),
 }
@@ -93,7 +95,7 @@ impl Place {
                 };
                 (place, Step::Show(number))
             }
-            (Some(Goal::Newest), _) if !held.more_after => (Self::END, Step::Stay),
+            (Some(Goal::Newest), _) if !held.more_after => (Self::END, Step::ShowEnd),
             (Some(goal), _) if held.known && !self.asked => {
                 let asked = Self {
                     asked: true,

@@ -116,8 +116,12 @@ pub struct RoomModel {
     pub refusals: RwSignal<Vec<Refusal>>,
     /// The calendar day that it is now.
     pub today: RwSignal<i32>,
+    /// How far the reader has read.
+    pub read: RwSignal<Number>,
     /// A message to scroll to and show briefly.
     pub target: RwSignal<Option<MessageId>>,
+    /// Somebody asked for the end of the room.
+    pub to_end: Trigger,
     divider_placed: StoredValue<bool>,
     start_at_divider: StoredValue<bool>,
 }
@@ -148,7 +152,9 @@ impl RoomModel {
             arrivals: RwSignal::new(Vec::new()),
             refusals: RwSignal::new(Vec::new()),
             today: RwSignal::new(0),
+            read: RwSignal::new(Number(0)),
             target: RwSignal::new(None),
+            to_end: Trigger::new(),
             divider_placed: StoredValue::new(false),
             start_at_divider: StoredValue::new(false),
         }
@@ -347,11 +353,14 @@ impl RoomModel {
         }
     }
 
-    /// Whether the room has just been opened at its first unread message; told once.
-    pub fn take_start_at_divider(self) -> bool {
-        let start = self.start_at_divider.get_value();
+    /// Whether the room has just been opened and is still to be shown at its first unread message.
+    pub fn starts_at_divider(self) -> bool {
+        self.start_at_divider.get_value()
+    }
+
+    /// The room is shown where its reader begins.
+    pub fn has_started(self) {
         self.start_at_divider.set_value(false);
-        start
     }
 
     /// The newest own message that can be edited.
@@ -393,7 +402,7 @@ impl RoomModel {
             match change {
                 RoomChange::Typing => self.show_typing(),
                 RoomChange::Presence => self.show_presence(),
-                RoomChange::Read => {}
+                RoomChange::Read => self.show_read(),
                 RoomChange::Status => {
                     self.ask_again();
                     rows = true;
@@ -432,6 +441,10 @@ impl RoomModel {
                 .collect::<Vec<_>>()
         });
         self.typing.set(names.unwrap_or_default());
+    }
+
+    fn show_read(self) {
+        set(self.read, self.look(read).unwrap_or_default());
     }
 
     fn show_presence(self) {
@@ -549,6 +562,7 @@ impl RoomModel {
             return;
         };
         self.place_divider(&seen);
+        set(self.read, seen.read);
         set(self.status, seen.status);
         set(self.room, seen.room);
         set(self.role, seen.role);
@@ -561,6 +575,7 @@ impl RoomModel {
         match step {
             Step::Stay => {}
             Step::Show(number) => self.show_target(number),
+            Step::ShowEnd => self.to_end.notify(),
             Step::Load(Goal::Message(number)) => self.load(Span::Around(number)),
             Step::Load(Goal::Newest) => self.load(Span::Latest),
         }
@@ -681,6 +696,11 @@ fn held(room: RoomView<'_>) -> Option<window::Span> {
         .and_then(|row| row.number())
         .map_or(first, |number| number.0);
     Some(window::Span { first, last })
+}
+
+/// How far the reader of a room has read.
+pub fn read(room: RoomView<'_>) -> Number {
+    room.read()
 }
 
 fn role_of(room: RoomView<'_>, author: Option<&User>) -> Option<Role> {

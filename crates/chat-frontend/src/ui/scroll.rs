@@ -62,6 +62,7 @@ impl ScrollKeeper {
             model.at_start.track();
             model.history.track();
             model.typing.track();
+            model.to_end.track();
             keeper.settle();
         });
         Effect::new(move |_| keeper.watch_size());
@@ -90,6 +91,8 @@ impl ScrollKeeper {
             if self.settling.try_get_value().is_some() {
                 self.settling.set_value(false);
                 self.restore();
+                // By now the rows are there, so a divider that is not among them is farther up.
+                self.model.has_started();
                 self.observe();
             }
         });
@@ -106,7 +109,7 @@ impl ScrollKeeper {
         let Some(log) = self.element() else { return };
         if self.model.following.get_untracked() {
             log.set_scroll_top(log.scroll_height());
-            if self.model.take_start_at_divider() {
+            if self.model.starts_at_divider() {
                 self.start_at_divider(&log);
             }
             return;
