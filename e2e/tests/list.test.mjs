@@ -56,3 +56,30 @@ scenario('the rooms of one user are never shown to the next', async (world) => {
   await mina.view.locator('.sidebar').getByText('The rooms you join appear here.').waitFor();
   assert.equal(await link(mina, room).count(), 0, 'a page that was on its way brought the rooms of the guest');
 });
+
+scenario('the focus stays with its room when two messages change the list in one frame', async (world) => {
+  const rooms = [await world.room('One'), await world.room('Two'), await world.room('Three')];
+  const jun = await world.apiGuest('jun');
+  const mina = await member(world, 'mina', rooms);
+  const order = () => mina.page.evaluate(() => [...document.querySelectorAll('.sidebar [data-room-id]')].map((link) => link.dataset.roomId));
+  await mina.openRoom(rooms[0]);
+  await until(async () => (await order()).join() === [...rooms].reverse().join(), async () => `the list is in order; it is ${await order()}`);
+  await link(mina, rooms[1]).focus();
+  await mina.page.evaluate(() => {
+    const held = [];
+    const draw = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (act) => held.push(act);
+    window.drawAll = () => {
+      window.requestAnimationFrame = draw;
+      for (const act of held) act(performance.now());
+    };
+  });
+  const members = async () => link(mina, rooms[0]).innerText();
+  await jun.send(rooms[0], 'first');
+  await until(async () => (await order())[0] === rooms[0], 'the first message turned the list');
+  const sora = await world.apiGuest('sora');
+  await sora.send(rooms[0], 'second');
+  await until(async () => /4 members/.test(await members()), async () => `the second message changed the list; it is ${await members()}`);
+  await mina.page.evaluate(() => window.drawAll());
+  assert.equal(await mina.page.evaluate(() => document.activeElement.dataset.roomId), rooms[1]);
+});

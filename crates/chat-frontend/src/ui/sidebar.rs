@@ -132,8 +132,9 @@ fn RoomLists(current: Signal<Option<RoomId>>, writing: RwSignal<bool>) -> impl I
         }
         .into_any(),
     };
+    let kept = StoredValue::new(false);
     move || {
-        keep_focus();
+        keep_focus(kept);
         body()
     }
 }
@@ -150,10 +151,16 @@ fn ForVisitors() -> impl IntoView {
 }
 
 /// A message lifts its room to the top of the list; the focus stays with its room, not at its place.
-fn keep_focus() {
+/// While it is about to be put back (`kept`), what has it is not what the reader gave it to.
+fn keep_focus(kept: StoredValue<bool>) {
+    if kept.get_value() {
+        return;
+    }
     let focused = || document().active_element()?.get_attribute("data-room-id");
     let Some(room) = focused() else { return };
+    kept.set_value(true);
     request_animation_frame(move || {
+        kept.try_set_value(false);
         if focused().as_ref() == Some(&room) {
             return;
         }
