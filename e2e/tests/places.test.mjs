@@ -96,3 +96,34 @@ scenario('a room that was left before its first page came does not freeze the ne
   await jun.say('are you there?');
   await mina.sees('are you there?');
 });
+
+scenario('one row at a time shows what can be done with it: that of the pointer, or of the keyboard', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  for (const text of ['one', 'two', 'three']) {
+    await mina.say(text);
+    await mina.sees(text);
+  }
+  const shown = () => mina.page.evaluate(() => [...document.querySelectorAll('.message__actions')]
+    .filter((actions) => actions.checkVisibility({ visibilityProperty: true }))
+    .map((actions) => actions.closest('.message').querySelector('[data-testid=body]').innerText.trim()));
+  const shows = (text) => until(async () => (await shown()).join() === text, async () => `only ${text} shows its actions; ${await shown()} do`);
+  await mina.row('one').locator('.message__bubble').click();
+  await mina.row('three').hover();
+  await shows('three');
+  await mina.at('composer').focus();
+  await mina.page.keyboard.press('Shift+Tab');
+  await mina.page.keyboard.press('Home');
+  await shows('one');
+  await mina.page.keyboard.press('Escape');
+  await shows('three');
+  await mina.page.keyboard.press('Shift+Tab');
+  await mina.row('two').hover();
+  await shows('two');
+  await mina.row('three').hover();
+  await mina.row('three').locator('[data-testid=message-actions]').click();
+  await mina.at('action-edit').waitFor();
+  await mina.row('one').hover();
+  await shows('three');
+  assert.ok(await mina.at('action-edit').isVisible(), 'the menu is gone');
+});

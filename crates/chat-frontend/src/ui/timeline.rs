@@ -23,6 +23,7 @@ pub fn Timeline() -> impl IntoView {
     let log = NodeRef::<html::Div>::new();
     let keeper = ScrollKeeper::new(log, &model);
     read_when_looked_at(&model);
+    let by_keys = RwSignal::new(false);
     let last_row = StoredValue::new(None::<String>);
     let with_log = move |act: &dyn Fn(&web_sys::HtmlElement)| {
         if let Some(log) = log.get_untracked() {
@@ -34,6 +35,7 @@ pub fn Timeline() -> impl IntoView {
         <div class="room__body">
             <div
                 class="timeline"
+                class:timeline--keys=move || by_keys.get()
                 role="log"
                 aria-live="off"
                 tabindex="0"
@@ -41,7 +43,9 @@ pub fn Timeline() -> impl IntoView {
                 aria-busy=move || (model.status.get() == RoomStatus::Loading).then_some("true")
                 node_ref=log
                 on:scroll=move |_| keeper.scrolled()
+                on:pointermove=move |_| if by_keys.get_untracked() { by_keys.set(false) }
                 on:keydown=move |event| with_log(&|log| {
+                    by_keys.set(true);
                     if row_keys::on_key(&event, log) {
                         model.clear_divider();
                     }
