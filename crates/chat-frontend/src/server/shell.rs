@@ -52,9 +52,11 @@ const OWN_THEME: &str = "try{const t=localStorage.getItem('sarangbang.theme'),d=
     if(t=='auto')delete d.dataset.theme;else if(t=='light'||t=='dark')d.dataset.theme=t}catch{}";
 
 /// The one policy by which text becomes markup under Trusted Types: the views bring static markup
-/// with them, and none of it holds a script. Text never becomes a script or its address.
-const MARKUP: &str = "window.trustedTypes?.createPolicy('default',\
-    {createHTML:h=>/<script|<iframe|<base|\\son\\w+\\s*=|javascript:/i.test(h)?null:h})";
+/// with them, and none of it holds a script, a handler of events, an address that is one, or a way to
+/// hide one: an entity or a control character. Text never becomes a script or its address.
+const MARKUP: &str = "window.trustedTypes?.createPolicy('default',{createHTML:h=>\
+    /<(script|iframe|object|embed|base|meta|link|form|animate|set)|[\\s\\/\"']on\\w+\\s*=|script:|&|[\\t\\n\\r]/i\
+    .test(h)?null:h})";
 
 /// The document of the app.
 #[component]

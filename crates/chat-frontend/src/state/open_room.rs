@@ -56,7 +56,11 @@ pub fn tell_list(model: RoomModel, connection: Connection) {
                 .map(|row| row.sent_at()),
             members: room.members().count,
             // What comes in at the end is read as soon as it is painted: it never counts as new.
-            read: if at_end { room.last_number() } else { room.read() },
+            read: if at_end {
+                room.last_number()
+            } else {
+                room.read()
+            },
         }) else {
             return;
         };

@@ -19,7 +19,11 @@ pub fn name_room(name: Signal<String>, model: RoomModel) {
     let listed = use_context::<MyRooms>().is_some();
     let unlisted = Signal::derive(move || {
         let counted = listed && model.role.get().is_some();
-        if counted { 0 } else { model.unseen.get().into() }
+        if counted {
+            0
+        } else {
+            model.unseen.get().into()
+        }
     });
     name_page_with(name, unlisted);
 }
