@@ -177,6 +177,43 @@ scenario('the loader weighs at most 2 KB', async (world) => {
   assert.ok(compressed > 0 && compressed <= 2_048, `${compressed} bytes`);
 });
 
+/** The first `times` askers for the room of a page are told of one that is not there. */
+async function tellOfNoRoom(world, person, page, times) {
+  const host = await world.apiGuest('host');
+  const summary = await host.post('/v1/pages', { site: 'blog', page });
+  const gone = { ...summary, room: { ...summary.room, id: '00000000-0000-4000-8000-000000000000' } };
+  const asked = { times: 0, room: summary.room.id, host };
+  await person.page.route('**/v1/pages', (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    asked.times += 1;
+    if (asked.times > times) return route.continue();
+    return route.fulfill({ headers: { 'access-control-allow-origin': '*' }, json: gone });
+  });
+  return asked;
+}
+
+scenario('an embed whose room is gone finds the room of its page again', async (world) => {
+  world.blog.publish('/purged', loader(world));
+  const mina = await world.person('mina');
+  const asked = await tellOfNoRoom(world, mina, '/purged', 1);
+  await asked.host.send(asked.room, 'in the room that there is');
+  await mina.page.goto(`${world.servers.blog}/purged`);
+  await lookIntoFrame(mina);
+  await mina.sees('in the room that there is');
+  assert.equal(asked.times, 2);
+});
+
+scenario('an embed whose room stays gone says so, and does not ask for ever', async (world) => {
+  world.blog.publish('/gone', loader(world));
+  const mina = await world.person('mina');
+  const asked = await tellOfNoRoom(world, mina, '/gone', Infinity);
+  await mina.page.goto(`${world.servers.blog}/gone`);
+  await lookIntoFrame(mina);
+  await until(() => asked.times === 2, 'it asks once more');
+  await mina.view.getByText('Could not open the room').waitFor();
+  assert.equal(asked.times, 2);
+});
+
 async function openPage(world, page) {
   const reader = await world.apiGuest('reader');
   const summary = await reader.post('/v1/pages', { site: 'blog', page });

@@ -40,6 +40,15 @@ pub fn Embed() -> impl IntoView {
             room.try_set(Some(found));
         });
     };
+    // Nobody wrote in it for so long that it was purged while this tab was away. The page has another
+    // one now; where it is the same, asking again would not end.
+    let missed = StoredValue::new(None::<RoomId>);
+    let find_again = move |id: RoomId| {
+        if missed.get_value() != Some(id) {
+            missed.set_value(Some(id));
+            open();
+        }
+    };
     Effect::new(move |_| {
         host::listen("theme", |_, theme| {
             let theme = Theme::from_name(&theme.unwrap_or_default());
@@ -59,7 +68,9 @@ pub fn Embed() -> impl IntoView {
             <div class="embed">
                 {move || match room.get() {
                     None => view! { <Waiting/> }.into_any(),
-                    Some(Ok(id)) => view! { <RoomView id compact=true/> }.into_any(),
+                    Some(Ok(id)) => {
+                        view! { <RoomView id compact=true gone=move |()| find_again(id)/> }.into_any()
+                    }
                     Some(Err(error)) => view! { <Failed error open/> }.into_any(),
                 }}
             </div>

@@ -3,6 +3,7 @@
 use chat_client::RoomStatus;
 use chat_types::decode;
 use chat_types::id::RoomId;
+use chat_types::problem::ErrorCode;
 use chat_types::room::{History, Role};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -36,6 +37,9 @@ pub fn RoomView(
     /// In the embed.
     #[prop(optional)]
     compact: bool,
+    /// Called when there is no such room, or no longer.
+    #[prop(optional, into)]
+    gone: Option<Callback<()>>,
 ) -> impl IntoView {
     let (connection, session) = (use_connection(), use_session());
     let model = RoomModel::new(id, connection);
@@ -52,6 +56,13 @@ pub fn RoomView(
     Effect::new(move |_| on_cleanup(move || model.close()));
     tell_list(model, connection);
     let people = RwSignal::new(false);
+    if let Some(gone) = gone {
+        Effect::new(move |_| {
+            if model.status.get() == RoomStatus::Refused(ErrorCode::NotFound) {
+                gone.run(());
+            }
+        });
+    }
     if compact {
         Effect::new(move |_| host::tell("unread", &model.unseen.get().into()));
     }
