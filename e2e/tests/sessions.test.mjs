@@ -121,3 +121,76 @@ scenario('a session that is ended from another device closes there, and only the
   await laptop.say('still here');
   await laptop.sees('still here');
 });
+
+const isGreeted = (person, name) => until(() => person.sockets.some(({ received, closed }) => !closed && received.some(({ t, user }) => t === 'welcome' && user?.name === name)), `${person.name} is greeted as ${name}`);
+
+scenario('when a guest becomes an account in one tab, the other goes on with that account', async (world) => {
+  world.provokes(PROVOKED.refusedRequest);
+  world.provokes(PROVOKED.lostNetwork);
+  const room = await world.room();
+  const first = await world.guest('mina', room);
+  await first.say('as a guest');
+  await first.sees('as a guest');
+  const second = await world.tabOf(first, 'mina, second tab');
+  await second.openRoom(room);
+  await second.canWrite();
+  await register(first, 'in.two.tabs');
+  await first.openRoom(room);
+  await second.say('as an account, from the other tab');
+  await first.sees('as an account, from the other tab');
+
+  // A new socket of the second tab begins with what it knows, a token of the guest's session.
+  const before = second.sockets.length;
+  world.servers.network.drop();
+  await until(() => second.sockets.length > before, 'the second tab connects anew');
+  await isGreeted(second, 'mina');
+  await second.canWrite();
+  await second.say('and on another socket');
+  await first.sees('and on another socket');
+  assert.equal(await second.at('connection-banner').count(), 0);
+  const authors = (await (await world.apiGuest('reader')).history(room)).map(({ author }) => author.id);
+  assert.equal(new Set(authors).size, 1);
+});
+
+scenario('a tab whose session was ended goes on with the login that another tab begins', async (world) => {
+  world.provokes(PROVOKED.refusedRequest);
+  const room = await world.room();
+  const owner = await world.person('owner');
+  await register(owner, 'comes.next');
+  const first = await world.guest('mina', room);
+  const second = await world.tabOf(first, 'mina, second tab');
+  await second.openRoom(room);
+  await second.canWrite();
+  await first.at('account-menu').filter({ visible: true }).first().click();
+  await first.at('sign-out').click();
+  await first.at('confirm').filter({ visible: true }).click();
+  await first.at('join').filter({ visible: true }).first().waitFor();
+  await second.at('join').filter({ visible: true }).first().waitFor();
+  await signIn(first, 'comes.next');
+  await isGreeted(second, 'comes.next');
+  await second.canWrite();
+  assert.equal(await second.at('connection-banner').count(), 0);
+  await second.say('from the other tab');
+  await second.sees('from the other tab');
+});
+
+scenario('a socket that is closed as revoked comes back where there is a login that lives', async (world) => {
+  const room = await world.room();
+  const mina = await world.person('mina');
+  let sockets = 0;
+  // As when the server looks the session up in the moment in which another tab exchanges it.
+  await mina.page.routeWebSocket(/\/v1\/ws$/, (socket) => {
+    sockets += 1;
+    const first = sockets === 1;
+    socket.connectToServer().onMessage((text) => {
+      socket.send(text);
+      if (first && text.includes('the moment')) socket.close({ code: 4501, reason: 'revoked' });
+    });
+  });
+  await mina.openAndJoin(room);
+  await (await world.apiGuest('jun')).send(room, 'the moment');
+  await until(() => sockets === 2, 'there is another socket');
+  await mina.say('still me');
+  await mina.shows(['the moment', 'still me']);
+  assert.equal(await mina.at('connection-banner').count(), 0);
+});

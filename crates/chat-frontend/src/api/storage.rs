@@ -9,7 +9,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use js_sys::{Function, Promise};
-use leptos::prelude::window;
+use leptos::ev;
+use leptos::prelude::{window, window_event_listener};
 use leptos::task::spawn_local;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -135,6 +136,15 @@ pub fn set(reach: Reach, key: &str, value: &str) {
     if LENDS.get() && is_away() {
         host::tell_about("keep", &full_name(reach, key), &value.into());
     }
+}
+
+/// Calls `tell` when another tab has stored a value under this key.
+pub fn on_news(key: &'static str, tell: impl Fn() + 'static) {
+    window_event_listener(ev::storage, move |event| {
+        if event.key() == Some(name(key)) && event.new_value().is_some() {
+            tell();
+        }
+    });
 }
 
 /// Forgets a value.

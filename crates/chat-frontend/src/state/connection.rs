@@ -11,14 +11,19 @@ use chat_types::id::{RoomId, UserId};
 use chat_types::room::RoomSummary;
 use chat_types::ws::ClientInfo;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use send_wrapper::SendWrapper;
 use uuid::Uuid;
 
 use super::session::{Session, SessionEvent};
 use crate::api::driver::{Driver, access_token};
+use crate::api::storage::{self, SESSION};
 use crate::api::{document, time};
 use crate::config::BUILD;
 use crate::test_ids;
+
+/// What the connection is when the server has ended its session.
+const SESSION_ENDED: ConnectionState = ConnectionState::Stopped(StopReason::SignedOut);
 
 type RoomListener = Rc<dyn Fn(&[RoomChange])>;
 
@@ -34,6 +39,8 @@ pub struct Connection {
     added: RwSignal<Option<RoomSummary>>,
     notice: RwSignal<Option<String>>,
     upgrade: RwSignal<bool>,
+    /// Whether a newer login was looked for since the last connection.
+    sought: StoredValue<bool>,
     /// Whose failures these are.
     whose: StoredValue<Option<UserId>>,
 }
@@ -50,6 +57,7 @@ pub fn provide_connection() -> Connection {
         added: RwSignal::new(None),
         notice: RwSignal::new(None),
         upgrade: RwSignal::new(false),
+        sought: StoredValue::new(false),
         whose: StoredValue::new(None),
     };
     provide_context(connection);
@@ -94,6 +102,28 @@ impl Connection {
         });
         self.driver.set_value(Some(SendWrapper::new(driver)));
         self.started.set(true);
+        storage::on_news(SESSION, move || {
+            if self.state.get_untracked() == SESSION_ENDED {
+                self.take_newest_login(session);
+            }
+        });
+    }
+
+    /// The session has ended. Where another tab has begun a new one, this one goes on with that; it may
+    /// also come later, or never.
+    fn session_ended(self, session: Session) {
+        if !self.sought.get_value() {
+            self.sought.set_value(true);
+            self.take_newest_login(session);
+        }
+    }
+
+    fn take_newest_login(self, session: Session) {
+        spawn_local(async move {
+            if session.refresh().await.is_ok() {
+                self.feed(Input::Start);
+            }
+        });
     }
 
     /// Whether it was started; before, nothing can be fed.
@@ -179,7 +209,12 @@ impl Connection {
                 Notice::Room { room, change } => changes.push((room, change)),
                 Notice::Connection(state) => {
                     document::set_attribute(test_ids::CONNECTION_ATTRIBUTE, Some(word(&state)));
-                    self.state.try_set(state);
+                    self.state.try_set(state.clone());
+                    match state {
+                        SESSION_ENDED => self.session_ended(session),
+                        ConnectionState::Online => self.sought.set_value(false),
+                        _ => {}
+                    }
                 }
                 Notice::SessionEnded => session.forget(),
                 Notice::RoomAdded(summary) => drop(self.added.try_set(Some(*summary))),

@@ -266,40 +266,43 @@ impl Session {
             code: ErrorCode::Unauthorized,
             ..ApiError::UNREACHABLE
         };
-        if !storage::load().await {
-            // What is known here may be used up: to present it would end the session.
-            return Err(ApiError::UNREACHABLE);
-        }
-        let before = self.id();
-        let Some(Stored { refresh_token, .. }) = stored() else {
-            self.forget();
-            return Err(ended);
-        };
-        let presented = Refresh { refresh_token };
-        match http::call::<RefreshSession>(&presented).await {
-            // Signed out, or somebody else, while it was under way.
-            _ if self.id() != before => Err(ApiError::UNREACHABLE),
-            Ok(signed_in) => {
-                let token = self.keep(&signed_in);
-                let same = before == Some(signed_in.user.id);
-                self.tell(if same {
-                    SessionEvent::Refreshed(token.clone())
-                } else {
-                    SessionEvent::SignedIn(signed_in.user, token.clone())
-                });
-                Ok(token)
+        loop {
+            if !storage::load().await {
+                // What is known here may be used up: to present it would end the session.
+                return Err(ApiError::UNREACHABLE);
             }
-            Err(error) if error.code == ErrorCode::Unauthorized => {
-                let newer = |kept: Stored| kept.refresh_token != presented.refresh_token;
-                if stored().is_some_and(newer) {
-                    // Another tab has a new login: the next try takes that.
-                    return Err(ApiError::UNREACHABLE);
-                }
+            let before = self.id();
+            let Some(Stored { refresh_token, .. }) = stored() else {
                 self.forget();
-                Err(ended)
+                return Err(ended);
+            };
+            let presented = Refresh { refresh_token };
+            match http::call::<RefreshSession>(&presented).await {
+                // Signed out, or somebody else, while it was under way.
+                _ if self.id() != before => return Err(ApiError::UNREACHABLE),
+                Ok(signed_in) => return Ok(self.renewed(before, signed_in)),
+                Err(error) if error.code == ErrorCode::Unauthorized => {
+                    let newer = |kept: Stored| kept.refresh_token != presented.refresh_token;
+                    if !stored().is_some_and(newer) {
+                        self.forget();
+                        return Err(ended);
+                    }
+                    // Another tab has a new login: that is presented next.
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+    }
+
+    fn renewed(self, before: Option<UserId>, signed_in: SignedIn) -> Token {
+        let token = self.keep(&signed_in);
+        let same = before == Some(signed_in.user.id);
+        self.tell(if same {
+            SessionEvent::Refreshed(token.clone())
+        } else {
+            SessionEvent::SignedIn(signed_in.user, token.clone())
+        });
+        token
     }
 
     fn signed_in(self, signed_in: SignedIn) {
