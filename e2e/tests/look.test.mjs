@@ -162,3 +162,15 @@ scenario('an address that names nothing is answered with 404, in words, with a w
   await mina.page.waitForURL(`${world.servers.web}/`);
   await mina.at('join').waitFor();
 });
+
+scenario('who has rooms finds them beside an address that names nothing', async (world) => {
+  world.provokes(PROVOKED.notFound);
+  const room = await world.room('Still mine');
+  const mina = await world.guest('mina', room);
+  await mina.say('here');
+  await mina.sees('here');
+  await mina.open('/r/not-a-room');
+  await mina.view.getByText('This page does not exist').waitFor();
+  await mina.view.locator(`.sidebar [data-room-id="${room}"]`).click();
+  await mina.sees('here');
+});
