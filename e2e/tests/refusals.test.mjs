@@ -115,3 +115,26 @@ scenario('a draft is there after a reload, however soon, and in its own room onl
   await mina.canWrite();
   assert.equal(await written(mina), '');
 });
+
+scenario('an offered name that was taken meanwhile is replaced by another, in words', async (world) => {
+  world.provokes(PROVOKED.refusedRequest);
+  const room = await world.room();
+  const mina = await world.person('mina');
+  let taken = null;
+  await mina.page.route('**/v1/guests', async (route) => {
+    if (taken !== null || route.request().method() !== 'POST') return route.continue();
+    taken = route.request().postDataJSON().name;
+    const problem = { type: 'urn:sarangbang:problem:name_taken', title: 'Taken', status: 409, code: 'name_taken', retry: false, field: 'name' };
+    return route.fulfill({ status: 409, headers: { 'access-control-allow-origin': '*' }, contentType: 'application/problem+json', body: JSON.stringify(problem) });
+  });
+  await mina.openRoom(room);
+  const name = () => mina.at('join-name').inputValue();
+  await until(async () => (await name()) !== '', 'a name is offered');
+  await mina.at('join').click();
+  await mina.view.getByRole('alert').filter({ hasText: 'Somebody has just taken that name. How about this one?' }).waitFor();
+  await until(async () => ![taken, ''].includes(await name()), async () => `another name is offered; it is ${await name()}`);
+  const offered = await name();
+  await mina.at('join').click();
+  await mina.canWrite();
+  assert.equal((await mina.user()).name, offered);
+});

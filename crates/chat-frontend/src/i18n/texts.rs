@@ -213,6 +213,7 @@ texts! {
     NotFound { "찾을 수 없어요. 삭제됐거나 볼 수 없게 됐어요." "Not found. It may be gone, or not yours to see." }
     Conflict { "그사이 내용이 바뀌었어요. 새로 고친 뒤 다시 시도해 주세요." "It has changed in the meantime. Reload and try again." }
     NameTaken { "누군가 쓰고 있거나 아주 비슷한 이름이에요." "This name is taken, or looks too much like one that is." }
+    NameReplaced { "그사이 누군가 그 이름을 골랐어요. 이 이름은 어때요?" "Somebody has just taken that name. How about this one?" }
     TooLarge { "내용이 너무 길어요." "It is too large." }
     RateLimited { "조금 빨랐어요. 잠시 후 다시 시도해 주세요." "That was a bit fast. Please try again in a moment." }
     RateLimitedFor { "조금 빨랐어요. {seconds}초 후에 다시 시도해 주세요." "That was a bit fast. Try again in {seconds} s." }

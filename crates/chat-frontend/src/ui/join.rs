@@ -1,10 +1,11 @@
 //! Joining as a guest: a name is offered, one click takes it.
 
+use chat_types::problem::ErrorCode;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::api::http::ApiError;
-use crate::i18n::{Key, tr, use_lang};
+use crate::i18n::{Key, text, tr, use_lang};
 use crate::state::session::{Session, use_session};
 use crate::test_ids;
 use crate::ui::avatar::{Avatar, AvatarSize};
@@ -19,6 +20,8 @@ struct Joining {
     /// The visitor has been in the field: it is theirs from then on.
     touched: RwSignal<bool>,
     error: RwSignal<Option<ApiError>>,
+    /// The name that was offered before belongs to somebody else by now.
+    replaced: RwSignal<bool>,
     pending: RwSignal<bool>,
 }
 
@@ -29,6 +32,7 @@ impl Joining {
             name: RwSignal::new(String::new()),
             touched: RwSignal::new(false),
             error: RwSignal::new(None),
+            replaced: RwSignal::new(false),
             pending: RwSignal::new(false),
         }
     }
@@ -48,6 +52,7 @@ impl Joining {
     }
 
     async fn offer_another(self) {
+        self.replaced.set(false);
         match self.session.offer_name().await {
             Ok(offered) => {
                 self.name.try_set(offered);
@@ -65,11 +70,20 @@ impl Joining {
         }
         self.pending.set(true);
         self.error.set(None);
-        let joined = self.session.join(self.name.get_untracked()).await;
-        self.pending.try_set(false);
-        if let Err(error) = joined {
-            self.error.try_set(Some(error));
+        self.replaced.set(false);
+        let offered = !self.touched.get_untracked();
+        match self.session.join(self.name.get_untracked()).await {
+            // It was free when it was offered, and nobody chose it: there are others.
+            Err(error) if offered && error.code == ErrorCode::NameTaken => {
+                self.offer_another().await;
+                let replaced = self.error.try_with_untracked(Option::is_none);
+                self.replaced.try_set(replaced == Some(true));
+            }
+            joined => {
+                self.error.try_set(joined.err());
+            }
         }
+        self.pending.try_set(false);
     }
 }
 
@@ -88,6 +102,9 @@ pub fn JoinForm(
         }
     });
     let error = Memo::new(move |_| {
+        if joining.replaced.get() {
+            return Some(text(lang.get(), Key::NameReplaced).to_owned());
+        }
         let error = joining.error.get()?;
         Some(in_words(lang.get(), &error))
     });
