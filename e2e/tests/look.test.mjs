@@ -174,3 +174,24 @@ scenario('who has rooms finds them beside an address that names nothing', async 
   await mina.view.locator(`.sidebar [data-room-id="${room}"]`).click();
   await mina.sees('here');
 });
+
+scenario('the stored language is there before the page is alive, and the address stays as it is', async (world) => {
+  const mina = await world.person('mina', { locale: 'en-US' });
+  await mina.open('/');
+  await mina.at('lang').first().selectOption('ko');
+  await mina.view.getByText('게스트로 시작하기').waitFor();
+  const address = `${world.servers.web}/sign-in?room=00000000-0000-4000-8000-000000000000#there`;
+  let release;
+  const released = new Promise((resolve) => { release = resolve; });
+  await mina.page.route(/\.wasm$/, async (route) => {
+    await released;
+    await route.continue();
+  });
+  await mina.page.goto(address, { waitUntil: 'commit' });
+  await mina.view.getByText('다시 만나서 반가워요.').waitFor();
+  assert.equal(await language(mina), 'ko');
+  release();
+  await mina.isInteractive();
+  assert.equal(mina.page.url(), address);
+  await mina.view.getByText('다시 만나서 반가워요.').waitFor();
+});

@@ -38,7 +38,7 @@ pub async fn app(
     });
     let head = Head {
         artifact: state.assets().manifest().app.clone(),
-        own_theme: true,
+        own_look: true,
         ..head(&state, &look, request.headers(), head_start)
     };
     let mut response = render(head, request, "'none'", |head| {
@@ -98,7 +98,7 @@ fn head(state: &AppState, look: &Look, headers: &HeaderMap, head_start: Option<H
         css: manifest.css.clone(),
         icon: manifest.icon.clone(),
         head_start,
-        own_theme: false,
+        own_look: false,
     }
 }
 

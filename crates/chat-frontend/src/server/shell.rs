@@ -28,9 +28,9 @@ pub struct Head {
     pub icon: Option<String>,
     /// The request that begins before the module is there.
     pub head_start: Option<HeadStart>,
-    /// Whether the reader's stored theme is taken before the first paint. The page around an embed
-    /// chooses that of the embed.
-    pub own_theme: bool,
+    /// Whether the reader's stored theme and language are taken before the first paint. The page around
+    /// an embed chooses those of the embed.
+    pub own_look: bool,
 }
 
 /// A request to the API that the browser begins at once, beside loading the module.
@@ -47,9 +47,15 @@ pub struct HeadStart {
 const HEAD_START: &str = "{const{u,b}=document.currentScript.dataset;window.headStart=fetch(u,b?{method:'POST',\
     headers:{'content-type':'application/json'},body:b}:{}).then(r=>r.ok?r.text():null,()=>null)}";
 
-/// Takes the stored theme, as [`crate::state::look`] does later. A blocked storage throws.
-const OWN_THEME: &str = "try{const t=localStorage.getItem('sarangbang.theme'),d=document.documentElement;\
-    if(t=='auto')delete d.dataset.theme;else if(t=='light'||t=='dark')d.dataset.theme=t}catch{}";
+/// Takes the stored theme and language, as [`crate::state::look`] does later. The words of a page come
+/// from the server, which sees no storage: where they are in another language, the page is asked for
+/// again, and its address is as it was when it comes. A blocked storage throws.
+const OWN_LOOK: &str = "try{const g=k=>localStorage.getItem('sarangbang.'+k),t=g('theme'),l=g('lang'),\
+    d=document.documentElement,u=new URL(location),p=u.searchParams;\
+    if(t=='auto')delete d.dataset.theme;else if(t=='light'||t=='dark')d.dataset.theme=t;\
+    if(l=='ko'||l=='en'){const s=p.get('lang')==l;\
+    if(s&&d.lang==l){p.delete('lang');history.replaceState(null,'',u)}\
+    else if(!s&&d.lang!=l){p.set('lang',l);location.replace(u)}}}catch{}";
 
 /// The one policy by which text becomes markup under Trusted Types: the views bring static markup
 /// with them, and none of it holds a script, a handler of events, an address that is one, or a way to
@@ -92,7 +98,7 @@ fn Document(head: Head, children: Children) -> impl IntoView {
                 <meta name=API_BASE_META content=head.api_base/>
                 <title>{text(head.lang, Key::Product)}</title>
                 <script nonce=head.nonce.clone() inner_html=MARKUP></script>
-                {head.own_theme.then(|| view! { <script nonce=head.nonce.clone() inner_html=OWN_THEME></script> })}
+                {head.own_look.then(|| view! { <script nonce=head.nonce.clone() inner_html=OWN_LOOK></script> })}
                 <link rel="preconnect" href=api_origin crossorigin=""/>
                 <link rel="stylesheet" href=format!("/assets/{}", head.css)/>
                 {head.icon.map(|icon| view! { <link rel="icon" href=format!("/assets/{icon}")/> })}

@@ -7,6 +7,7 @@ use crate::api::document;
 use crate::api::storage::{self, Reach};
 use crate::i18n::{Lang, LangCtx};
 
+/// Also read by the script in the head, before the first paint.
 const LANG: &str = "lang";
 /// Also read by the script in the head, before the first paint.
 const THEME: &str = "theme";
