@@ -1,5 +1,6 @@
 //! The head of a room: its name, and who is here.
 
+use chat_client::RoomStatus;
 use chat_types::id::UserId;
 use chat_types::room::RoomKind;
 use leptos::prelude::*;
@@ -56,6 +57,7 @@ pub fn RoomHead(
             <button
                 class="icon-button icon-button--labelled"
                 type="button"
+                hidden=move || matches!(model.status.get(), RoomStatus::Refused(_))
                 title=here
                 aria-expanded=move || people.get().to_string()
                 data-testid=test_ids::WHO
