@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chat_store::{
     Memberships, Messages, NewGuest, NewMember, NewMessage, NewSession, Purge, Purging, Rooms,
-    Sessions, SetReaction, Sites, Store, TokenHash, UpgradeGuest, Users,
+    Sessions, SetReaction, Store, TokenHash, UpgradeGuest, Users,
 };
 use chat_testbed::Database;
 use chat_types::event::Event;
 use chat_types::id::{MessageId, Number, RoomId, SessionId, UserId};
-use chat_types::room::{Role, RoomKind, Site};
+use chat_types::room::{Role, RoomKind};
 use chat_types::text::{Emoji, Username};
 use chat_types::time::Timestamp;
 use sqlx::Connection;
@@ -267,6 +267,7 @@ fn everything_before(ms: u64) -> Purge {
         sessions_ended_before: Timestamp(ms),
         invites_ended_before: Timestamp(ms),
         pages_opened_before: Timestamp(ms),
+        now: Timestamp(ms),
         open_rooms: Vec::new(),
         limit: 10,
     }
@@ -308,33 +309,4 @@ async fn two_nodes_purge_at_once_and_count_nothing_twice() {
     counts.push((rest.sessions, rest.tokens, rest.guests));
     let sum = |pick: fn(&(u64, u64, u64)) -> u64| counts.iter().map(pick).sum::<u64>();
     assert_eq!((sum(|c| c.0), sum(|c| c.1), sum(|c| c.2)), (60, 60, 60));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_is_open_on_one_node_is_not_purged_by_another() {
-    const DAY: u64 = 24 * 60 * 60 * 1_000;
-    let (_database, nodes) = two_nodes().await;
-    let site = Site {
-        key: "blog".parse().unwrap(),
-        origins: vec!["*".to_owned()],
-    };
-    nodes[0].put_site(site.clone()).await.unwrap();
-    let page = "/a".parse().unwrap();
-    let new = new_room(RoomKind::Page);
-    let (record, _) = nodes[0].open_page(&site.key, &page, new).await.unwrap();
-    let room = record.room.id;
-    let mut before = DAY;
-    // Each node purges once in a day at least.
-    for _ in 0..5 {
-        let here = Purge {
-            open_rooms: vec![room],
-            ..everything_before(before)
-        };
-        nodes[0].purge(here).await.unwrap();
-        let there = everything_before(before + DAY / 3);
-        assert_eq!(nodes[1].purge(there).await.unwrap().pages, 0);
-        before += DAY / 3;
-    }
-    let closed = everything_before(before + 2 * DAY);
-    assert_eq!(nodes[1].purge(closed).await.unwrap().pages, 1);
 }
