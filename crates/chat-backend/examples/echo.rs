@@ -15,9 +15,11 @@ use clap::Parser;
 use http::StatusCode;
 use tokio::net::TcpListener;
 
-/// Autobahn sends messages of up to 16 MiB.
+/// Autobahn sends messages of up to 16 MiB, and 4 MiB in fragments of 64 bytes.
 const LIMITS: Limits = Limits {
     message_bytes: 16 * 1024 * 1024,
+    message_fragments: 4 * 1024 * 1024 / 64,
+    message_time: Duration::from_mins(2),
     write_stall: Duration::from_secs(10),
 };
 
@@ -58,7 +60,7 @@ async fn echo(mut wire: Wire) {
             Incoming::Text(text) => wire.send_text(text).await,
             Incoming::Binary(bytes) => wire.send_binary(bytes).await,
             Incoming::Control => Ok(()),
-            Incoming::Closed => return,
+            Incoming::Closed | Incoming::Unfinished => return,
             Incoming::Broken(code) => return wire.close(code, String::new()).await,
         };
         if sent.is_err() {

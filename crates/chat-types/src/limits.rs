@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub const MESSAGE_CHARS: usize = 4_000;
 /// Bytes of one frame from a client.
 pub const FRAME_BYTES: usize = 16 * 1024;
+/// Fragments of one message from a client: WebSocket frames that make up what is called a frame
+/// here. Browsers send one.
+pub const MESSAGE_FRAGMENTS: u32 = 64;
 /// Documents in one frame from a client.
 pub const FRAME_DOCUMENTS: usize = 64;
 /// Bytes after which a server closes an outgoing frame and starts the next.

@@ -23,7 +23,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Every setting that is a number.
-pub(super) const BOUNDS: [Bounds; 28] = [
+pub(super) const BOUNDS: [Bounds; 29] = [
     at("CHAT_TRUSTED_PROXIES", 0, 16, |c| c.trusted_proxies.into()),
     at("CHAT_ACCESS_TOKEN_MS", SECOND_MS, HOUR_MS, |c| {
         c.access_token_ms
@@ -58,6 +58,9 @@ pub(super) const BOUNDS: [Bounds; 28] = [
     at("CHAT_BODY_MS", 100, 5 * MINUTE_MS, |c| ms(c.sockets.body)),
     at("CHAT_WRITE_STALL_MS", 100, 5 * MINUTE_MS, |c| {
         ms(c.sockets.write_stall)
+    }),
+    at("CHAT_MESSAGE_MS", 100, 5 * MINUTE_MS, |c| {
+        ms(c.sockets.message)
     }),
     at("CHAT_HELLO_MS", 100, 5 * MINUTE_MS, |c| ms(c.sockets.hello)),
     at("CHAT_PING_MS", SECOND_MS, 5 * MINUTE_MS, |c| {

@@ -74,6 +74,9 @@ pub struct Sockets {
     /// Milliseconds that a write may stall.
     #[arg(long = "write-stall-ms", env = "CHAT_WRITE_STALL_MS", default_value = "10000", value_parser = milliseconds)]
     pub write_stall: Duration,
+    /// Milliseconds from the first byte of a socket's message to its last.
+    #[arg(long = "message-ms", env = "CHAT_MESSAGE_MS", default_value = "10000", value_parser = milliseconds)]
+    pub message: Duration,
     /// Milliseconds from the opening of a socket to its `hello`.
     #[arg(long = "hello-ms", env = "CHAT_HELLO_MS", default_value = "5000", value_parser = milliseconds)]
     pub hello: Duration,
@@ -140,6 +143,7 @@ impl Sockets {
             hello: self.hello,
             ping: self.ping,
             dead: self.ping.mul_f64(DEAD_AFTER_PINGS),
+            message: self.message,
             write_stall: self.write_stall,
             recheck: self.recheck,
             age: self.age,

@@ -36,7 +36,7 @@ const PIPELINE: usize = 2 * FRAME_DOCUMENTS;
 const STRIKES: u32 = 60;
 const FORGIVEN_PER_SECOND: u32 = 2;
 /// When a connection that was closed for its rate, or for being one too many, may come back.
-const COME_BACK_MS: u64 = 5_000;
+pub(super) const COME_BACK_MS: u64 = 5_000;
 /// Between the notice that an old connection should be renewed and its close.
 const AGE_NOTICE: Duration = Duration::from_secs(5);
 
@@ -49,6 +49,11 @@ pub(super) enum End {
     Broken(u16),
     /// This side closes.
     Close(CloseCode, Option<u64>),
+}
+
+impl End {
+    /// A message was begun and not completed in time.
+    pub(super) const UNFINISHED: Self = Self::Close(CloseCode::HeartbeatLost, None);
 }
 
 impl From<SendError> for End {
@@ -174,6 +179,7 @@ impl Connection {
             Incoming::Binary(_) => return Err(End::Close(CloseCode::ProtocolViolation, None)),
             Incoming::Closed => return Err(End::Gone),
             Incoming::Broken(code) => return Err(End::Broken(code)),
+            Incoming::Unfinished => return Err(End::UNFINISHED),
         };
         let limited = self.frames.take(now).err();
         if limited.is_some() && self.strikes.take(now).is_err() {

@@ -7,10 +7,11 @@ use chat_types::ws::{Command, ServerDoc, Welcome};
 use tokio::time::{Instant, timeout_at};
 
 use super::codec::{self, Doc, Received, encode};
-use super::connection::End;
+use super::connection::{COME_BACK_MS, End};
 use super::dispatch::refuse;
 use super::hub::Registration;
 use super::mailbox::Order;
+use super::rate::Rate;
 use super::wire::{Incoming, Wire};
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
@@ -34,10 +35,11 @@ pub(super) async fn greet(
     wire: &mut Wire,
     registration: &Registration,
 ) -> Result<Greeted, End> {
-    let deadline = Instant::now() + state.hub.settings().hello;
+    let (settings, now) = (state.hub.settings(), Instant::now());
+    let mut frames = Rate::new(settings.frames_per_second, settings.frames_burst, now);
     let greeting = async {
         loop {
-            let text = first_frame(wire, registration).await?;
+            let text = first_frame(wire, registration, &mut frames).await?;
             let received =
                 codec::decode(&text).map_err(|_| End::Close(CloseCode::ProtocolViolation, None))?;
             let mut received = received.into_iter();
@@ -50,7 +52,7 @@ pub(super) async fn greet(
             }
         }
     };
-    timeout_at(deadline, greeting)
+    timeout_at(now + settings.hello, greeting)
         .await
         .unwrap_or(Err(End::Close(CloseCode::HelloTimeout, None)))
 }
@@ -68,10 +70,17 @@ async fn identify(
     }
 }
 
-async fn first_frame(wire: &mut Wire, registration: &Registration) -> Result<Doc, End> {
+async fn first_frame(
+    wire: &mut Wire,
+    registration: &Registration,
+    frames: &mut Rate,
+) -> Result<Doc, End> {
     loop {
         tokio::select! {
             incoming = wire.receive() => match incoming {
+                _ if frames.take(Instant::now()).is_err() => {
+                    return Err(End::Close(CloseCode::RateLimited, Some(COME_BACK_MS)));
+                }
                 Incoming::Text(text) if text.len() > GREETING_BYTES => {
                     return Err(End::Close(CloseCode::TooBig, None));
                 }
@@ -80,6 +89,7 @@ async fn first_frame(wire: &mut Wire, registration: &Registration) -> Result<Doc
                 Incoming::Control => {}
                 Incoming::Closed => return Err(End::Gone),
                 Incoming::Broken(code) => return Err(End::Broken(code)),
+                Incoming::Unfinished => return Err(End::UNFINISHED),
             },
             () = registration.mailbox.woken() => {
                 if let Some(Order::GoAway { retry_ms, .. }) = registration.mailbox.next_order() {

@@ -13,6 +13,8 @@ pub struct Settings {
     pub ping: Duration,
     /// Without a sign of the other side for this long, it is given up.
     pub dead: Duration,
+    /// From the first byte of a client's message to its last.
+    pub message: Duration,
     /// A write that stalls this long closes the connection.
     pub write_stall: Duration,
     /// How long before its end an access token is asked to be renewed.
@@ -49,6 +51,7 @@ impl Default for Settings {
             hello: Duration::from_secs(5),
             ping: Duration::from_secs(25),
             dead: Duration::from_mins(1),
+            message: Duration::from_secs(10),
             write_stall: Duration::from_secs(10),
             auth_soon: Duration::from_mins(1),
             recheck: Duration::from_mins(1),

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chat_types::close::CloseCode;
 use chat_types::endpoint::SOCKET_PATH;
-use chat_types::limits::FRAME_BYTES;
+use chat_types::limits::{FRAME_BYTES, MESSAGE_FRAGMENTS};
 use chat_types::problem::ErrorCode;
 use chat_types::ws::SUBPROTOCOL;
 use http::{HeaderMap, HeaderValue, header};
@@ -59,6 +59,8 @@ async fn connect(
     };
     let limits = Limits {
         message_bytes: FRAME_BYTES,
+        message_fragments: MESSAGE_FRAGMENTS,
+        message_time: state.hub.settings().message,
         write_stall: state.hub.settings().write_stall,
     };
     let (response, opening) = handshake.accept(subprotocol, limits);

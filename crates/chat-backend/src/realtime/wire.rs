@@ -5,6 +5,8 @@
 //! the key is checked, a broken frame is answered with its close code, the socket lingers so that
 //! the close frame is not lost to a reset, and hyper's wrappers do not stay in memory.
 
+mod meter;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -27,6 +29,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
+use self::meter::{Allowance, Excess, Metered};
 use crate::listener::StallGuard;
 
 /// Read and write buffers of a socket. Small, since most sockets are idle most of the time.
@@ -46,6 +49,11 @@ const LINGER_BYTES: usize = 256 * 1024;
 pub struct Limits {
     /// Bytes of a message and of a frame from the other side.
     pub message_bytes: usize,
+    /// Fragments of a message from the other side.
+    pub message_fragments: u32,
+    /// From the first byte of a message of the other side to its last. Looked at with every byte
+    /// that comes; that nothing comes at all is for others to notice.
+    pub message_time: Duration,
     /// A write that stalls this long ends the socket.
     pub write_stall: Duration,
 }
@@ -63,6 +71,8 @@ pub enum Incoming {
     Closed,
     /// The other side broke the WebSocket protocol: close with this code.
     Broken(u16),
+    /// The other side began a message and did not complete it in time.
+    Unfinished,
 }
 
 /// Why a message could not be sent.
@@ -159,7 +169,7 @@ impl Handshake {
 
 /// One open WebSocket.
 pub struct Wire {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Metered>,
     write_stall: Duration,
 }
 
@@ -171,8 +181,13 @@ impl Wire {
             .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
             .max_message_size(Some(limits.message_bytes))
             .max_frame_size(Some(limits.message_bytes));
+        let allowance = Allowance {
+            fragments: limits.message_fragments,
+            time: limits.message_time,
+        };
+        let metered = Metered::new(tcp, &read, allowance);
         let stream =
-            WebSocketStream::from_partially_read(tcp, read, Role::Server, Some(config)).await;
+            WebSocketStream::from_partially_read(metered, read, Role::Server, Some(config)).await;
         Self {
             stream,
             write_stall: limits.write_stall,
@@ -196,6 +211,11 @@ impl Wire {
                 Incoming::Closed
             }
             Some(Err(Error::Protocol(_))) => Incoming::Broken(1002),
+            Some(Err(Error::Io(error))) => match Excess::of(&error) {
+                Some(Excess::Fragments) => Incoming::Broken(1009),
+                Some(Excess::Time) => Incoming::Unfinished,
+                None => Incoming::Closed,
+            },
             Some(Err(_)) | None => Incoming::Closed,
         }
     }
@@ -239,7 +259,7 @@ impl Wire {
         };
         let _ = timeout(LINGER, async {
             self.stream.send(Message::Close(Some(frame))).await.ok()?;
-            let mut tcp = self.stream.into_inner();
+            let mut tcp = self.stream.into_inner().into_inner();
             tcp.shutdown().await.ok()?;
             let mut discarded = 0;
             let mut buffer = [0; 1024];

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use chat_store::Sessions;
 use chat_types::account::Empty;
 use chat_types::endpoint::SignOutEverywhere;
+use chat_types::limits::MESSAGE_FRAGMENTS;
 use chat_types::problem::ErrorCode;
 use chat_types::ws::{Command, SUBPROTOCOL, ServerDoc};
 use futures_util::{SinkExt, StreamExt};
@@ -101,6 +102,65 @@ async fn frames_that_break_the_protocol_are_answered_with_its_close_codes() {
         }
         assert_eq!(socket.close_code().await, code, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_message_has_a_bounded_number_of_fragments() {
+    let app = TestApp::start().await;
+    let most = usize::try_from(MESSAGE_FRAGMENTS).unwrap();
+    let mut socket = app.socket(None).await;
+    let probe = br#"{"t":"probe"}"#.to_vec();
+    socket
+        .stream
+        .send(frame(Data::Text, probe, false))
+        .await
+        .unwrap();
+    for index in 2..=most {
+        let fragment = frame(Data::Continue, vec![], index == most);
+        socket.stream.feed(fragment).await.unwrap();
+    }
+    socket.stream.flush().await.unwrap();
+    let ping = |doc| matches!(doc, ServerDoc::Ping { .. }).then_some(());
+    socket.expect("ping", ping).await;
+
+    socket
+        .stream
+        .send(frame(Data::Text, vec![b'{'], false))
+        .await
+        .unwrap();
+    for _ in 0..most {
+        // The server may have closed by now; that is what is waited for.
+        let _ = socket
+            .stream
+            .feed(frame(Data::Continue, vec![], false))
+            .await;
+    }
+    let _ = socket.stream.flush().await;
+    assert_eq!(socket.close_code().await, 1009);
+}
+
+#[tokio::test]
+async fn a_message_that_is_begun_has_to_end_in_time_whatever_comes_between() {
+    let app = TestApp::start_with(&[("--message-ms", "300")]).await;
+    let mut socket = app.socket(None).await;
+    socket
+        .stream
+        .send(frame(Data::Text, vec![b'{'], false))
+        .await
+        .unwrap();
+    let (mut writing, mut reading) = socket.stream.split();
+    let mut pongs = tokio::time::interval(Duration::from_millis(100));
+    let closed = timeout(PATIENCE, async {
+        loop {
+            tokio::select! {
+                read = reading.next() => if let Some(Ok(Message::Close(frame))) = read {
+                    return frame.unwrap().code;
+                },
+                _ = pongs.tick() => drop(writing.send(Message::Pong(Vec::new().into())).await),
+            }
+        }
+    });
+    assert_eq!(u16::from(closed.await.unwrap()), 4004);
 }
 
 #[tokio::test]
@@ -281,16 +341,17 @@ async fn what_a_socket_reads_costs_its_address_as_much_as_over_http() {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_is_closed_for_its_rate() {
+async fn a_flood_of_pings_is_closed_for_its_rate_also_before_hello() {
     let own = [("--limit-frames", "1"), ("--limit-frames-burst", "3")];
     let app = TestApp::start_with(&own).await;
-    let mut socket = app.socket(None).await;
-    for _ in 0..200 {
-        // The server may have closed by now; that is what is waited for.
-        let _ = socket.stream.feed(Message::Ping(Vec::new().into())).await;
+    for mut socket in [app.connect().await, app.socket(None).await] {
+        for _ in 0..200 {
+            // The server may have closed by now; that is what is waited for.
+            let _ = socket.stream.feed(Message::Ping(Vec::new().into())).await;
+        }
+        let _ = socket.stream.flush().await;
+        assert_eq!(socket.close_code().await, 4007);
     }
-    let _ = socket.stream.flush().await;
-    assert_eq!(socket.close_code().await, 4007);
 }
 
 #[tokio::test]
