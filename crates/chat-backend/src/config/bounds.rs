@@ -23,7 +23,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Every setting that is a number.
-pub(super) const BOUNDS: [Bounds; 29] = [
+pub(super) const BOUNDS: [Bounds; 30] = [
     at("CHAT_TRUSTED_PROXIES", 0, 16, |c| c.trusted_proxies.into()),
     at("CHAT_ACCESS_TOKEN_MS", SECOND_MS, HOUR_MS, |c| {
         c.access_token_ms
@@ -40,8 +40,11 @@ pub(super) const BOUNDS: [Bounds; 29] = [
     at("CHAT_LIMIT_SOCKETS_PER_ADDRESS", 1, 1_000_000, |c| {
         count(c.sockets.sockets_per_address)
     }),
-    at("CHAT_LIMIT_ANONYMOUS_PER_ADDRESS", 1, 1_000_000, |c| {
-        count(c.sockets.anonymous_per_address)
+    at("CHAT_LIMIT_VISITORS_PER_ADDRESS", 1, 1_000_000, |c| {
+        count(c.sockets.visitors_per_address)
+    }),
+    at("CHAT_LIMIT_GREETING_PER_ADDRESS", 1, 1_000_000, |c| {
+        count(c.sockets.greeting_per_address)
     }),
     at("CHAT_LIMIT_FRAMES", 1, 10_000, |c| {
         c.sockets.frames_per_second.into()

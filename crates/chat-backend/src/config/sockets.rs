@@ -24,7 +24,7 @@ pub struct Sockets {
     #[arg(
         long = "limit-connections-per-address",
         env = "CHAT_LIMIT_CONNECTIONS_PER_ADDRESS",
-        default_value_t = 200
+        default_value_t = 300
     )]
     pub connections_per_address: usize,
     /// Sockets of one user.
@@ -38,16 +38,23 @@ pub struct Sockets {
     #[arg(
         long = "limit-sockets-per-address",
         env = "CHAT_LIMIT_SOCKETS_PER_ADDRESS",
-        default_value_t = 50
+        default_value_t = 100
     )]
     pub sockets_per_address: usize,
-    /// Sockets of one address, before `hello` and as visitors.
+    /// Sockets of one address, as visitors. They take no room from those who are signed in.
     #[arg(
-        long = "limit-anonymous-per-address",
-        env = "CHAT_LIMIT_ANONYMOUS_PER_ADDRESS",
-        default_value_t = 20
+        long = "limit-visitors-per-address",
+        env = "CHAT_LIMIT_VISITORS_PER_ADDRESS",
+        default_value_t = 100
     )]
-    pub anonymous_per_address: usize,
+    pub visitors_per_address: usize,
+    /// Sockets of one address, before `hello`; for one more the oldest of them is closed.
+    #[arg(
+        long = "limit-greeting-per-address",
+        env = "CHAT_LIMIT_GREETING_PER_ADDRESS",
+        default_value_t = 50
+    )]
+    pub greeting_per_address: usize,
     /// Frames per second that a socket may send over time.
     #[arg(long = "limit-frames", env = "CHAT_LIMIT_FRAMES", default_value_t = 20)]
     pub frames_per_second: u32,
@@ -156,7 +163,8 @@ impl Sockets {
             caps: Caps {
                 per_user: self.sockets_per_user,
                 per_address: self.sockets_per_address,
-                anonymous_per_address: self.anonymous_per_address,
+                visitors_per_address: self.visitors_per_address,
+                greeting_per_address: self.greeting_per_address,
             },
             ..realtime::Settings::default()
         }

@@ -54,6 +54,14 @@ pub(super) enum End {
 impl End {
     /// A message was begun and not completed in time.
     pub(super) const UNFINISHED: Self = Self::Close(CloseCode::HeartbeatLost, None);
+
+    /// The node has told the connection to close.
+    pub(super) fn ordered(code: CloseCode) -> Self {
+        match code {
+            CloseCode::TooManyConnections => TooMany.into(),
+            code => Self::Close(code, None),
+        }
+    }
 }
 
 impl From<SendError> for End {
@@ -433,7 +441,7 @@ impl Connection {
     fn follow_orders(&mut self) -> Result<(), End> {
         while let Some(order) = self.registration.mailbox.next_order() {
             match order {
-                Order::Close(code) => return Err(End::Close(code, None)),
+                Order::Close(code) => return Err(End::ordered(code)),
                 Order::Unsubscribe(room, reason) => self.end_reading(room, reason),
                 Order::ReplaceSession(session) => {
                     if let Some(caller) = &mut self.caller {

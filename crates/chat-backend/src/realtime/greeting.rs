@@ -92,8 +92,12 @@ async fn first_frame(
                 Incoming::Unfinished => return Err(End::UNFINISHED),
             },
             () = registration.mailbox.woken() => {
-                if let Some(Order::GoAway { retry_ms, .. }) = registration.mailbox.next_order() {
-                    return Err(End::Close(CloseCode::ServiceRestart, Some(retry_ms)));
+                match registration.mailbox.next_order() {
+                    Some(Order::GoAway { retry_ms, .. }) => {
+                        return Err(End::Close(CloseCode::ServiceRestart, Some(retry_ms)));
+                    }
+                    Some(Order::Close(code)) => return Err(End::ordered(code)),
+                    _ => {}
                 }
             }
         }
@@ -130,8 +134,9 @@ fn welcome(
     caller: Option<Caller>,
     rest: Vec<Received>,
 ) -> Result<Greeted, End> {
-    if let Some(caller) = &caller {
-        registration.identify(caller).map_err(End::from)?;
+    match &caller {
+        Some(caller) => registration.identify(caller)?,
+        None => registration.visit()?,
     }
     let settings = state.hub.settings();
     let welcome = encode(&ServerDoc::Welcome(Box::new(Welcome {

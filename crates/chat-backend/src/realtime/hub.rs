@@ -212,11 +212,11 @@ impl Hub {
     }
 
     /// Takes a connection in, before anybody knows whose it is.
-    pub(super) fn admit(self: &Arc<Self>, address: AddressKey) -> Result<Registration, TooMany> {
+    pub(super) fn admit(self: &Arc<Self>, address: AddressKey) -> Registration {
         let id = ConnectionId::from_uuid(Uuid::now_v7());
         let mailbox = Arc::new(Mailbox::new(id));
         self.registry()
-            .admit(mailbox.clone(), address, &self.settings.caps)?;
+            .admit(mailbox.clone(), address, &self.settings.caps);
         self.connections.send_modify(|count| *count += 1);
         if self.is_draining() {
             mailbox.order(Order::GoAway {
@@ -225,11 +225,11 @@ impl Hub {
                 retry_ms: rand::random_range(RETRY_MS),
             });
         }
-        Ok(Registration {
+        Registration {
             hub: self.clone(),
             mailbox,
             address,
-        })
+        }
     }
 
     /// Adds a reader to a room. Read the snapshot after this, then [`Subscription::start`].
@@ -332,6 +332,12 @@ impl Registration {
     /// Takes one from what the connection's address may read, as a request over HTTP would.
     pub(super) fn limit_reads(&self, state: &AppState) -> Result<(), ApiError> {
         state.rates.reads.take(self.address, state.now())
+    }
+
+    /// The connection is a visitor's now.
+    pub(super) fn visit(&self) -> Result<(), TooMany> {
+        let caps = &self.hub.settings.caps;
+        self.hub.registry().visit(self.mailbox.id, caps)
     }
 
     /// The connection is `caller`'s now.

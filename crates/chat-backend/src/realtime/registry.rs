@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use chat_types::close::CloseCode;
 use chat_types::id::{ConnectionId, SessionId, UserId};
 
 use super::mailbox::{Mailbox, Order};
@@ -16,16 +17,19 @@ pub struct Caps {
     pub per_user: usize,
     /// Of one address, signed in.
     pub per_address: usize,
-    /// Of one address, before `hello` and as a visitor.
-    pub anonymous_per_address: usize,
+    /// Of one address, as a visitor.
+    pub visitors_per_address: usize,
+    /// Of one address, before `hello`.
+    pub greeting_per_address: usize,
 }
 
 impl Default for Caps {
     fn default() -> Self {
         Self {
             per_user: 10,
-            per_address: 50,
-            anonymous_per_address: 20,
+            per_address: 100,
+            visitors_per_address: 100,
+            greeting_per_address: 50,
         }
     }
 }
@@ -37,13 +41,50 @@ pub(super) struct TooMany;
 struct Entry {
     mailbox: Arc<Mailbox>,
     address: AddressKey,
-    owner: Option<(UserId, SessionId)>,
+    standing: Standing,
 }
 
+/// What a connection has said of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing yet.
+    Greeting,
+    Visitor,
+    Of(UserId, SessionId),
+}
+
+impl Standing {
+    fn owner(self) -> Option<(UserId, SessionId)> {
+        match self {
+            Self::Of(user, session) => Some((user, session)),
+            Self::Greeting | Self::Visitor => None,
+        }
+    }
+}
+
+/// The connections of an address. Each standing has a count of its own, so that nobody who is less
+/// takes the room of somebody who is more: behind one address there may be a school.
 #[derive(Default)]
 struct AddressCount {
-    anonymous: usize,
+    /// Those before `hello`, the oldest first.
+    greeting: VecDeque<ConnectionId>,
+    visitors: usize,
     signed_in: usize,
+}
+
+impl AddressCount {
+    /// One that stood so does no longer.
+    fn leave(&mut self, id: ConnectionId, standing: Standing) {
+        match standing {
+            Standing::Greeting => self.greeting.retain(|other| *other != id),
+            Standing::Visitor => self.visitors -= 1,
+            Standing::Of(..) => self.signed_in -= 1,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.greeting.is_empty() && self.visitors + self.signed_in == 0
+    }
 }
 
 /// Replaced sessions that are remembered: more than are replaced while one connection is let in.
@@ -61,24 +102,39 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Takes a new connection in, which belongs to nobody yet.
-    pub(super) fn admit(
-        &mut self,
-        mailbox: Arc<Mailbox>,
-        address: AddressKey,
-        caps: &Caps,
-    ) -> Result<(), TooMany> {
-        let count = self.addresses.entry(address).or_default();
-        if count.anonymous >= caps.anonymous_per_address {
-            return Err(TooMany);
+    /// Takes a new connection in, which belongs to nobody yet. For one too many the oldest of its
+    /// address that has not said hello goes: who means it says hello at once.
+    pub(super) fn admit(&mut self, mailbox: Arc<Mailbox>, address: AddressKey, caps: &Caps) {
+        let greeting = &mut self.addresses.entry(address).or_default().greeting;
+        greeting.push_back(mailbox.id);
+        let oldest = (greeting.len() > caps.greeting_per_address)
+            .then(|| greeting.pop_front())
+            .flatten();
+        if let Some(oldest) = oldest.and_then(|id| self.entries.get(&id)) {
+            oldest
+                .mailbox
+                .order(Order::Close(CloseCode::TooManyConnections));
         }
-        count.anonymous += 1;
         let entry = Entry {
             mailbox,
             address,
-            owner: None,
+            standing: Standing::Greeting,
         };
         self.entries.insert(entry.mailbox.id, entry);
+    }
+
+    /// The connection is a visitor's.
+    pub(super) fn visit(&mut self, id: ConnectionId, caps: &Caps) -> Result<(), TooMany> {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Ok(());
+        };
+        let count = self.addresses.entry(entry.address).or_default();
+        if count.visitors >= caps.visitors_per_address {
+            return Err(TooMany);
+        }
+        count.leave(id, entry.standing);
+        count.visitors += 1;
+        entry.standing = Standing::Visitor;
         Ok(())
     }
 
@@ -102,23 +158,23 @@ impl Registry {
         if session != caller.session {
             entry.mailbox.order(Order::ReplaceSession(session));
         }
-        let owner = (caller.user.id, session);
-        if entry.owner.is_some_and(|(user, _)| user == owner.0) {
-            entry.owner = Some(owner);
+        let user = caller.user.id;
+        if matches!(entry.standing, Standing::Of(of, _) if of == user) {
+            entry.standing = Standing::Of(user, session);
             return Ok(());
         }
-        let connections = self.users.entry(owner.0).or_default();
+        let connections = self.users.entry(user).or_default();
         let count = self.addresses.entry(entry.address).or_default();
         if connections.len() >= caps.per_user || count.signed_in >= caps.per_address {
             if connections.is_empty() {
-                self.users.remove(&owner.0);
+                self.users.remove(&user);
             }
             return Err(TooMany);
         }
         connections.push(id);
-        count.anonymous -= 1;
+        count.leave(id, entry.standing);
         count.signed_in += 1;
-        entry.owner = Some(owner);
+        entry.standing = Standing::Of(user, session);
         Ok(())
     }
 
@@ -127,7 +183,7 @@ impl Registry {
         let Some(entry) = self.entries.remove(&id) else {
             return;
         };
-        if let Some((user, _)) = entry.owner
+        if let Standing::Of(user, _) = entry.standing
             && let Some(connections) = self.users.get_mut(&user)
         {
             connections.retain(|other| *other != id);
@@ -136,11 +192,8 @@ impl Registry {
             }
         }
         if let Some(count) = self.addresses.get_mut(&entry.address) {
-            match entry.owner {
-                Some(_) => count.signed_in -= 1,
-                None => count.anonymous -= 1,
-            }
-            if count.anonymous + count.signed_in == 0 {
+            count.leave(id, entry.standing);
+            if count.is_empty() {
                 self.addresses.remove(&entry.address);
             }
         }
@@ -151,7 +204,10 @@ impl Registry {
         let connections = self.users.get(&user).into_iter().flatten();
         connections.filter_map(|id| {
             let entry = self.entries.get(id)?;
-            Some((entry.owner?.1, &entry.mailbox))
+            match entry.standing {
+                Standing::Of(_, session) => Some((session, &entry.mailbox)),
+                Standing::Greeting | Standing::Visitor => None,
+            }
         })
     }
 
@@ -159,9 +215,9 @@ impl Registry {
     pub(super) fn replace_session(&mut self, user: UserId, old: SessionId, new: SessionId) {
         for id in self.users.get(&user).into_iter().flatten() {
             if let Some(entry) = self.entries.get_mut(id)
-                && entry.owner == Some((user, old))
+                && entry.standing == Standing::Of(user, old)
             {
-                entry.owner = Some((user, new));
+                entry.standing = Standing::Of(user, new);
             }
         }
         if self.replaced.len() == REPLACED {
@@ -172,7 +228,7 @@ impl Registry {
 
     /// The sessions that have connections, each with its user.
     pub(super) fn sessions(&self) -> Vec<(UserId, SessionId)> {
-        let owners = self.entries.values().filter_map(|entry| entry.owner);
+        let owners = self.entries.values().filter_map(|it| it.standing.owner());
         let sessions: HashSet<_> = owners.collect();
         sessions.into_iter().collect()
     }

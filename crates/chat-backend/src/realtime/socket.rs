@@ -1,7 +1,7 @@
 //! `GET /v1/ws`: who may open a socket, and how a refusal is told.
 //!
-//! A browser shows a page nothing of a refused upgrade but a blank 1006. So a foreign origin or an
-//! unknown subprotocol is accepted and then closed with the code that says so.
+//! A browser shows a page nothing of a refused upgrade but a blank 1006. So a foreign origin, an
+//! unknown subprotocol or one socket too many is accepted and then closed with the code that says so.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,9 +24,6 @@ use crate::listener::Slot;
 use crate::rate_limit::AddressKey;
 use crate::state::AppState;
 
-/// When an address with too many sockets may try again.
-const RETRY_MS: u64 = 5_000;
-
 /// The route of the socket.
 pub fn routes() -> axum::Router<AppState> {
     axum::Router::new().route(SOCKET_PATH, get(connect))
@@ -45,10 +42,7 @@ async fn connect(
     let handshake = Handshake::read(&mut request)
         .map_err(|error| ApiError::new(ErrorCode::Malformed).detail(error.to_string()))?;
     let address = client_ip(request.headers(), peer, state.config.trusted_proxies);
-    let registration = state
-        .hub
-        .admit(AddressKey::from(address))
-        .map_err(|_| ApiError::rate_limited(RETRY_MS))?;
+    let registration = state.hub.admit(AddressKey::from(address));
     let (subprotocol, served) = choose_subprotocol(request.headers());
     let refusal = if !origin_may_connect(&state, request.headers()) {
         Some(CloseCode::OriginRefused)

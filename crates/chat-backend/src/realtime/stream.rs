@@ -60,11 +60,13 @@ async fn stream(
         None => None,
     };
     let too_many = |_| ApiError::rate_limited(RETRY_MS);
-    let registration = state.hub.admit(address).map_err(too_many)?;
+    let registration = state.hub.admit(address);
     if let Some(caller) = &caller {
         registration.identify(caller).map_err(too_many)?;
         // A revocation since the first look would not have found this registration.
         auth::check_live(&state, caller).await?;
+    } else {
+        registration.visit().map_err(too_many)?;
     }
     let reader = Reader::start(
         state,

@@ -381,47 +381,69 @@ async fn a_user_has_a_bounded_number_of_sockets() {
 }
 
 #[tokio::test]
-async fn an_address_has_a_bounded_number_of_anonymous_sockets() {
-    let app = TestApp::start_with(&[("--limit-anonymous-per-address", "1")]).await;
-    let _first = app.connect().await;
-    let answer = upgrade(&app, "192.0.2.1").await;
-    assert_eq!(answer.status(), 429);
-    assert!(answer.headers().contains_key("retry-after"));
+async fn visitors_of_an_address_take_no_room_from_those_who_are_signed_in() {
+    let app = TestApp::start_with(&[("--limit-visitors-per-address", "1")]).await;
+    let mina = app.guest("mina").await;
+    let mut visitor = app.socket(None).await;
+    let mut second = app.connect().await;
+    second.send(&crate::support::hello(None)).await;
+    let closed = second.closed().await;
+    assert_eq!(u16::from(closed.code), 4008);
+    assert!(chat_types::close::retry_ms(&closed.reason).is_some());
+    let _signed_in = app.socket(Some(mina.token())).await;
+    // A visitor who joins leaves the place to the next.
+    let (id, token) = (visitor.id(), mina.token().to_owned());
+    visitor.send(&Command::Auth { id, token }).await;
+    let answered = |doc| matches!(doc, ServerDoc::Ok(ok) if ok.id == id).then_some(());
+    visitor.expect("ok", answered).await;
+    let _next = app.socket(None).await;
 }
 
-/// The answer to a handshake that comes through a proxy.
-async fn upgrade(app: &TestApp, forwarded: &str) -> reqwest::Response {
-    let request = app.http.get(app.url("/v1/ws"));
-    let request = request
-        .header("x-forwarded-for", forwarded)
-        .header("connection", "upgrade")
-        .header("upgrade", "websocket")
-        .header("sec-websocket-version", "13")
-        .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
-        .header("sec-websocket-protocol", SUBPROTOCOL);
-    request.send().await.unwrap()
+#[tokio::test]
+async fn of_the_sockets_of_an_address_that_say_nothing_the_oldest_goes() {
+    let app = TestApp::start_with(&[("--limit-greeting-per-address", "2")]).await;
+    let (mut oldest, mut other) = (app.connect().await, app.connect().await);
+    let mut newest = app.connect().await;
+    let closed = oldest.closed().await;
+    assert_eq!(u16::from(closed.code), 4008);
+    assert!(chat_types::close::retry_ms(&closed.reason).is_some());
+    other.hello(None).await;
+    newest.hello(None).await;
+    // Who has said hello is not counted among those who have not.
+    let _more = (app.connect().await, app.connect().await);
+    other.send(&Command::Probe {}).await;
+    let ping = |doc| matches!(doc, ServerDoc::Ping { .. }).then_some(());
+    other.expect("ping", ping).await;
 }
 
 #[tokio::test]
 async fn behind_a_proxy_sockets_are_counted_by_the_client_and_connections_only_in_all() {
     let app = TestApp::start_with(&[
         ("--trusted-proxies", "1"),
-        ("--limit-anonymous-per-address", "1"),
+        ("--limit-visitors-per-address", "1"),
         ("--limit-connections-per-address", "1"),
     ])
     .await;
     let mut open = Vec::new();
-    for (client, status) in [
-        ("192.0.2.1", 101),
-        ("192.0.2.1", 429),
-        ("192.0.2.2", 101),
-        ("2001:db8:1:2::1", 101),
-        ("2001:db8:1:2:3::4", 429),
-        ("2001:db8:1:3::1", 101),
+    for (client, is_let_in) in [
+        ("192.0.2.1", true),
+        ("192.0.2.1", false),
+        ("192.0.2.2", true),
+        ("2001:db8:1:2::1", true),
+        ("2001:db8:1:2:3::4", false),
+        ("2001:db8:1:3::1", true),
     ] {
-        let answer = upgrade(&app, client).await;
-        assert_eq!(answer.status(), status, "{client}");
-        open.push(answer);
+        let mut request = handshake(app.address, None, Some(SUBPROTOCOL));
+        let forwarded = client.parse().unwrap();
+        request.headers_mut().insert("x-forwarded-for", forwarded);
+        let mut socket = Socket::open(request).await;
+        if is_let_in {
+            socket.hello(None).await;
+        } else {
+            socket.send(&crate::support::hello(None)).await;
+            assert_eq!(socket.close_code().await, 4008, "{client}");
+        }
+        open.push(socket);
     }
 }
 

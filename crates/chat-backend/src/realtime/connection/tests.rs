@@ -54,7 +54,7 @@ async fn guest(state: &AppState, store: &SqliteStore) -> Caller {
 
 fn connect(state: &AppState, caller: &Caller) -> Connection {
     let address = AddressKey::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let registration = state.hub.admit(address).unwrap();
+    let registration = state.hub.admit(address);
     registration.identify(caller).unwrap();
     let greeted = Greeted {
         caller: Some(caller.clone()),

@@ -207,7 +207,7 @@ mod tests {
         match payload {
             0..126 => frame.push(MASKED | u8::try_from(payload).unwrap()),
             126..65_536 => {
-                frame.push(MASKED | 126);
+                frame.push(MASKED | 0x7e);
                 frame.extend(u16::try_from(payload).unwrap().to_be_bytes());
             }
             _ => {
