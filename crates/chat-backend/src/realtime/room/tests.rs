@@ -83,7 +83,7 @@ fn crowd(room: &ActiveRoom, readers: u128) -> Vec<(Arc<Mailbox>, Place)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everybody_in_a_crowd_is_woken_for_every_event_although_some_leave_and_some_sleep() {
+async fn everybody_in_a_crowd_is_woken_for_every_event_although_some_leave_or_wait() {
     let room = room();
     let mut crowd = crowd(&room, 10 * WOKEN_AT_ONCE as u128);
     for seq in 1..=3 {
