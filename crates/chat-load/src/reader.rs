@@ -16,6 +16,7 @@ use crate::driver::{Handle, Order};
 use crate::history::{History, What};
 use crate::raw::{End, Raw, next_text, say};
 use crate::server::Socket;
+use crate::tap::EPHEMERAL;
 use crate::text;
 
 /// Latencies that are collected before they are told, so that readers do not wait for each other.
@@ -164,6 +165,10 @@ impl Reader {
         let now_us = self.raw.shared.clock.now_us();
         let mut events = 0;
         for document in frame::split(text).map_err(io::Error::other)? {
+            // In a crowd each join brings everybody a list of names.
+            if document.starts_with(EPHEMERAL) {
+                continue;
+            }
             match event(document) {
                 Some((room, seq)) => {
                     events += 1;

@@ -11,7 +11,7 @@ pub const SITE: &str = "load";
 
 /// What a server has to be started with: rates that a crowd behind one address does not reach, and
 /// the site of the rooms. Whoever measures with the default limits measures the limits.
-pub const SERVER_FLAGS: [&str; 23] = [
+pub const SERVER_FLAGS: [&str; 22] = [
     "--sites=load=*",
     "--first-room=",
     "--limit-guests=1000000/1s",
@@ -26,7 +26,6 @@ pub const SERVER_FLAGS: [&str; 23] = [
     "--limit-creations=1000000/1s",
     "--limit-pages=1000000/1s",
     "--limit-reads=1000000/1s",
-    "--limit-connections=1000000",
     "--limit-connections-per-address=1000000",
     "--limit-sockets-per-user=1000",
     "--limit-sockets-per-address=1000000",

@@ -15,6 +15,8 @@ use crate::history::{Act, History, Row, Text, What, digest};
 use crate::measure::Shared;
 use crate::text;
 
+/// How news begins that may be lost.
+pub(crate) const EPHEMERAL: &str = r#"{"t":"eph","#;
 /// Own messages that may still be changed, the newest ones.
 const CHANGEABLE: usize = 32;
 
@@ -166,6 +168,10 @@ impl Tap {
             return;
         };
         for document in documents {
+            // News that may be lost proves nothing, and there is much of it.
+            if document.starts_with(EPHEMERAL) {
+                continue;
+            }
             if let Some(document) = decode::from_text(document) {
                 self.hears(document);
             }
