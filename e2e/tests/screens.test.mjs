@@ -23,6 +23,7 @@ async function visitor(world, { lang, theme, width }) {
     locale: lang === 'ko' ? 'ko-KR' : 'en-US',
     timezoneId: 'Asia/Seoul',
     colorScheme: theme,
+    hasTouch: width < 500,
     viewport: { width, height: width < 500 ? 740 : 800 },
   });
 }

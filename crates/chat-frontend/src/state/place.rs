@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(step, Step::Load(Goal::Newest));
         assert!(!place.following, "the end of a part is not the end");
         let (place, step) = place.settle(held(191, 241, false, HistoryState::Idle));
-        assert_eq!((place, step), (Place::END, Step::Stay));
+        assert_eq!((place, step), (Place::END, Step::ShowEnd));
         assert_eq!(shown(place, 191, 241), (191, 241));
     }
 
