@@ -128,10 +128,10 @@ scenario('when a guest becomes an account in one tab, the other goes on with tha
   world.provokes(PROVOKED.refusedRequest);
   world.provokes(PROVOKED.lostNetwork);
   const room = await world.room();
-  const first = await world.guest('mina', room);
+  const first = await world.guest('nari', room);
   await first.say('as a guest');
   await first.sees('as a guest');
-  const second = await world.tabOf(first, 'mina, second tab');
+  const second = await world.tabOf(first, 'nari, second tab');
   await second.openRoom(room);
   await second.canWrite();
   await register(first, 'in.two.tabs');
@@ -143,7 +143,7 @@ scenario('when a guest becomes an account in one tab, the other goes on with tha
   const before = second.sockets.length;
   world.servers.network.drop();
   await until(() => second.sockets.length > before, 'the second tab connects anew');
-  await isGreeted(second, 'mina');
+  await isGreeted(second, 'nari');
   await second.canWrite();
   await second.say('and on another socket');
   await first.sees('and on another socket');
