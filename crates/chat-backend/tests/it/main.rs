@@ -13,6 +13,8 @@ mod config;
 mod hostile;
 mod http;
 mod logs;
+#[cfg(target_os = "linux")]
+mod memory;
 mod messages;
 #[cfg(target_os = "linux")]
 mod open_files;

@@ -4,6 +4,8 @@
 mod cluster;
 mod follower;
 mod person;
+#[cfg(target_os = "linux")]
+mod program;
 mod socket;
 mod switch;
 
@@ -25,6 +27,8 @@ use tokio::net::TcpListener;
 pub use cluster::{Bus, Cluster, ONLY_THE_BUS};
 pub use follower::{Follower, shown};
 pub use person::{Person, Refused, new_client_id};
+#[cfg(target_os = "linux")]
+pub use program::Program;
 pub use socket::{PATIENCE, Socket, body_of, handshake, hello};
 pub use switch::{Faults, Switch};
 
