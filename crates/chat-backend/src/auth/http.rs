@@ -63,6 +63,10 @@ async fn sign_out(call: Call<SignOut>) -> Answer<Empty> {
 }
 
 async fn revoke_session(call: Call<RevokeSession>) -> Answer<Empty> {
+    call.state
+        .rates
+        .changes
+        .take(call.caller()?.user.id, call.state.now())?;
     session::revoke(&call.state, call.caller()?, call.path.id("session")?).await?;
     ok(Empty {})
 }

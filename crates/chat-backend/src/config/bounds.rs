@@ -52,6 +52,12 @@ pub(super) const BOUNDS: [Bounds; 30] = [
     at("CHAT_LIMIT_FRAMES_BURST", 1, 100_000, |c| {
         c.sockets.frames_burst.into()
     }),
+    at("CHAT_LIMIT_DOCUMENTS", 1, 10_000, |c| {
+        c.sockets.documents_per_second.into()
+    }),
+    at("CHAT_LIMIT_DOCUMENTS_BURST", 64, 100_000, |c| {
+        c.sockets.documents_burst.into()
+    }),
     at("CHAT_RING_BYTES", 1 << 16, 1 << 36, |c| {
         count(c.sockets.ring_bytes)
     }),

@@ -65,6 +65,20 @@ pub struct Sockets {
         default_value_t = 40
     )]
     pub frames_burst: u32,
+    /// Documents per second that a socket may send over time; a frame holds up to 64.
+    #[arg(
+        long = "limit-documents",
+        env = "CHAT_LIMIT_DOCUMENTS",
+        default_value_t = 50
+    )]
+    pub documents_per_second: u32,
+    /// Documents of a socket that may come at once.
+    #[arg(
+        long = "limit-documents-burst",
+        env = "CHAT_LIMIT_DOCUMENTS_BURST",
+        default_value_t = 300
+    )]
+    pub documents_burst: u32,
     /// Bytes of recent events that all rooms may hold together.
     #[arg(
         long = "ring-bytes",
@@ -159,6 +173,8 @@ impl Sockets {
             presence: self.presence,
             frames_per_second: self.frames_per_second,
             frames_burst: self.frames_burst,
+            documents_per_second: self.documents_per_second,
+            documents_burst: self.documents_burst,
             ring_bytes: self.ring_bytes,
             caps: Caps {
                 per_user: self.sockets_per_user,

@@ -17,7 +17,7 @@ use crate::state::AppState;
 /// it says that already.
 ///
 /// # Errors
-/// `forbidden` for somebody else's message, `conflict` for a deleted one, and as
+/// `rate_limited`, `forbidden` for somebody else's message, `conflict` for a deleted one, and as
 /// [`may`](crate::rooms::may).
 pub async fn edit(
     state: &AppState,
@@ -26,6 +26,7 @@ pub async fn edit(
     id: MessageId,
     body: String,
 ) -> Result<Seq, ApiError> {
+    limit(state, caller)?;
     let body = MessageBody::parse(&body).map_err(|reason| ApiError::invalid("body", reason))?;
     may_write(state, caller, room).await?;
     let message = find(state, room, id).await?;
@@ -40,22 +41,25 @@ pub async fn edit(
         body,
         at: state.now(),
     };
-    commit(state, caller, &message, async move {
-        store.edit_message(edit).await
-    })
+    commit(
+        state,
+        &message,
+        async move { store.edit_message(edit).await },
+    )
     .await
 }
 
 /// Deletes a message: one's own, or anybody's with the right to.
 ///
 /// # Errors
-/// `forbidden`, and as [`may`](crate::rooms::may).
+/// `rate_limited`, `forbidden`, and as [`may`](crate::rooms::may).
 pub async fn delete(
     state: &AppState,
     caller: &Caller,
     room: RoomId,
     id: MessageId,
 ) -> Result<Seq, ApiError> {
+    limit(state, caller)?;
     let place = may(state, Some(caller), room, Act::Read).await?;
     let message = find(state, room, id).await?;
     let own = message.author.id == caller.user.id;
@@ -70,7 +74,7 @@ pub async fn delete(
         by_moderator: !own,
         at: state.now(),
     };
-    commit(state, caller, &message, async move {
+    commit(state, &message, async move {
         store.delete_message(delete).await
     })
     .await
@@ -79,7 +83,7 @@ pub async fn delete(
 /// Puts an emoji under a message or takes it away.
 ///
 /// # Errors
-/// `conflict` for a deleted message, `limit_reached` for one more kind of emoji than the limit, and
+/// `rate_limited`, `conflict` for a deleted message, `limit_reached` for one more kind of emoji than the limit, and
 /// as [`may`](crate::rooms::may).
 pub async fn react(
     state: &AppState,
@@ -88,6 +92,7 @@ pub async fn react(
     id: MessageId,
     request: React,
 ) -> Result<Seq, ApiError> {
+    limit(state, caller)?;
     let emoji =
         Emoji::parse(&request.emoji).map_err(|reason| ApiError::invalid("emoji", reason))?;
     may_write(state, caller, room).await?;
@@ -101,7 +106,7 @@ pub async fn react(
         on: request.on,
         at: state.now(),
     };
-    commit(state, caller, &message, async move {
+    commit(state, &message, async move {
         store.set_reaction(reaction).await
     })
     .await
@@ -110,7 +115,7 @@ pub async fn react(
 /// Pins a message or unpins it.
 ///
 /// # Errors
-/// `conflict` for a deleted message, and as [`may`](crate::rooms::may).
+/// `rate_limited`, `conflict` for a deleted message, and as [`may`](crate::rooms::may).
 pub async fn pin(
     state: &AppState,
     caller: &Caller,
@@ -118,6 +123,7 @@ pub async fn pin(
     id: MessageId,
     on: bool,
 ) -> Result<Seq, ApiError> {
+    limit(state, caller)?;
     may(state, Some(caller), room, Act::Pin).await?;
     let message = find(state, room, id).await?;
     let store = state.store.clone();
@@ -128,13 +134,13 @@ pub async fn pin(
         on,
         at: state.now(),
     };
-    commit(
-        state,
-        caller,
-        &message,
-        async move { store.set_pin(pin).await },
-    )
-    .await
+    commit(state, &message, async move { store.set_pin(pin).await }).await
+}
+
+/// Takes from the caller's rate before anything is read: what is refused afterwards has cost as much
+/// as what is done.
+fn limit(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
+    state.rates.changes.take(caller.user.id, state.now())
 }
 
 async fn find(state: &AppState, room: RoomId, id: MessageId) -> Result<Message, ApiError> {
@@ -142,15 +148,13 @@ async fn find(state: &AppState, room: RoomId, id: MessageId) -> Result<Message, 
     message.ok_or_else(|| ApiError::new(ErrorCode::NotFound))
 }
 
-/// Makes the change within the caller's rate and publishes it; the place of the change, or of the
+/// Makes the change and publishes it; the place of the change, or of the
 /// message's newest one when this changed nothing.
 async fn commit(
     state: &AppState,
-    caller: &Caller,
     message: &Message,
     change: impl Future<Output = Result<Option<Event>, StoreError>>,
 ) -> Result<Seq, ApiError> {
-    state.rates.changes.take(caller.user.id, state.now())?;
     let committed = state.commit(async move {
         let event = change.await?;
         Ok((

@@ -1,4 +1,4 @@
-//! Sending a message: parse → deduplicate → authorise → limit → persist → publish.
+//! Sending a message: parse → limit → deduplicate → authorise → persist → publish.
 
 use chat_store::{Appended, NewMessage};
 use chat_types::event::UserKind;
@@ -35,12 +35,34 @@ pub async fn send(
     request: SendMessage,
 ) -> Result<Sent, ApiError> {
     let message = parse(state, sender.caller, room, &request)?;
+    match Drawn::draw(state, sender, &message) {
+        Ok(drawn) => send_within(state, sender, drawn, message).await,
+        Err(too_often) => repeat(state, &message).await?.ok_or(too_often),
+    }
+}
+
+/// The first acknowledgement, if the message was committed before. Asking costs, whatever the answer:
+/// who sends too often may not have the store read all the more.
+async fn repeat(state: &AppState, message: &NewMessage) -> Result<Option<Sent>, ApiError> {
+    state.rates.repeats.take(message.author, message.at)?;
+    Ok(state.store.appended(message).await?)
+}
+
+async fn send_within(
+    state: &AppState,
+    sender: Sender<'_>,
+    drawn: Drawn<'_>,
+    message: NewMessage,
+) -> Result<Sent, ApiError> {
     if let Some(first) = state.store.appended(&message).await? {
         state.rates.repeats.take(message.author, message.at)?;
         return Ok(first);
     }
-    may_write(state, sender.caller, room).await?;
-    let drawn = Drawn::draw(state, sender, &message)?;
+    if let Err(refused) = may_write(state, sender.caller, message.room).await {
+        // It costs the sender, not the room.
+        drawn.from_sender.spend();
+        return Err(refused);
+    }
     let sent = persist(state, message).await;
     // The twin of a message that was committed meanwhile costs nothing.
     if !sent.as_ref().is_ok_and(|sent| sent.duplicate) {
@@ -72,9 +94,13 @@ fn parse(
 /// What a message draws from: the sender's rate in this room and over all rooms, the room's, and for
 /// a guest, whom anybody can be many times over, the address's.
 struct Drawn<'a> {
+    from_sender: FromSender<'a>,
+    from_room: Taken<'a, RoomId>,
+}
+
+struct FromSender<'a> {
     here: Taken<'a, (UserId, RoomId)>,
     anywhere: Taken<'a, UserId>,
-    room: Taken<'a, RoomId>,
     address: Option<Taken<'a, AddressKey>>,
 }
 
@@ -87,20 +113,30 @@ impl<'a> Drawn<'a> {
     ) -> Result<Self, ApiError> {
         let (rates, author, now) = (&state.rates, message.author, message.at);
         let is_guest = sender.caller.user.kind != UserKind::Account;
-        Ok(Self {
+        let from_sender = FromSender {
             here: rates.sends.draw((author, message.room), now)?,
             anywhere: rates.user_sends.draw(author, now)?,
-            room: rates.room_sends.draw(message.room, now)?,
             address: is_guest
                 .then(|| rates.guest_sends.draw(sender.address, now))
                 .transpose()?,
+        };
+        let from_room = rates.room_sends.draw(message.room, now)?;
+        Ok(Self {
+            from_sender,
+            from_room,
         })
     }
 
     fn spend(self) {
+        self.from_sender.spend();
+        self.from_room.spend();
+    }
+}
+
+impl FromSender<'_> {
+    fn spend(self) {
         self.here.spend();
         self.anywhere.spend();
-        self.room.spend();
         if let Some(address) = self.address {
             address.spend();
         }

@@ -118,6 +118,7 @@ struct Connection {
     jobs: VecDeque<Job>,
     running: Option<JoinHandle<Outcome>>,
     frames: Rate,
+    commands: Rate,
     strikes: Rate,
     deadlines: Deadlines,
 }
@@ -128,6 +129,7 @@ impl Connection {
         let settings = state.hub.settings();
         let mut connection = Self {
             frames: Rate::new(settings.frames_per_second, settings.frames_burst, now),
+            commands: Rate::new(settings.documents_per_second, settings.documents_burst, now),
             strikes: Rate::new(FORGIVEN_PER_SECOND, STRIKES, now),
             deadlines: Deadlines::new(settings, now),
             state,
@@ -189,20 +191,32 @@ impl Connection {
             Incoming::Broken(code) => return Err(End::Broken(code)),
             Incoming::Unfinished => return Err(End::UNFINISHED),
         };
-        let limited = self.frames.take(now).err();
-        if limited.is_some() && self.strikes.take(now).is_err() {
-            return Err(End::Close(CloseCode::RateLimited, Some(COME_BACK_MS)));
+        let mut limited = self.frames.take(now).err();
+        if limited.is_some() {
+            self.strike(now)?;
         }
         let Some(text) = text else { return Ok(()) };
         let received =
             codec::decode(&text).map_err(|_| End::Close(CloseCode::ProtocolViolation, None))?;
         for received in received {
+            if limited.is_none() {
+                limited = self.commands.take(now).err();
+                if limited.is_some() {
+                    self.strike(now)?;
+                }
+            }
             match limited {
                 None => self.receive(received),
                 Some(wait) => self.refuse_for_rate(&received, wait),
             }
         }
         Ok(())
+    }
+
+    /// A frame came too often, or brought too many documents. The connection ends when that goes on.
+    fn strike(&mut self, now: Instant) -> Result<(), End> {
+        let too_many = |_| End::Close(CloseCode::RateLimited, Some(COME_BACK_MS));
+        self.strikes.take(now).map_err(too_many)
     }
 
     fn receive(&mut self, received: Received) {

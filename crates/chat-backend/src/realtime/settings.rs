@@ -37,6 +37,10 @@ pub struct Settings {
     pub frames_per_second: u32,
     /// Frames that may come at once.
     pub frames_burst: u32,
+    /// Documents per second that a connection may send over time.
+    pub documents_per_second: u32,
+    /// Documents that may come at once.
+    pub documents_burst: u32,
     /// Rooms that one connection may follow.
     pub rooms_per_connection: usize,
     /// Bytes that the rings of all rooms may hold together.
@@ -62,6 +66,8 @@ impl Default for Settings {
             gap_wait: Duration::from_millis(30),
             frames_per_second: 20,
             frames_burst: 40,
+            documents_per_second: 50,
+            documents_burst: 300,
             rooms_per_connection: chat_types::limits::ROOMS_PER_CONNECTION,
             ring_bytes: 64 * 1024 * 1024,
             caps: Caps::default(),

@@ -33,8 +33,8 @@ pub(super) async fn create(
             "an invite lasts 1 ms to 30 days",
         ));
     }
-    may(state, Some(caller), room, Act::Invite).await?;
     state.rates.creations.take(caller.user.id, state.now())?;
+    may(state, Some(caller), room, Act::Invite).await?;
     let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
     let now = state.now();
     let expires_at = now.plus_ms(valid_ms);

@@ -17,8 +17,8 @@ pub(super) async fn join(
     caller: &Caller,
     room: RoomId,
 ) -> Result<RoomSummary, ApiError> {
-    may(state, Some(caller), room, Act::Join).await?;
     state.rates.changes.take(caller.user.id, state.now())?;
+    may(state, Some(caller), room, Act::Join).await?;
     become_member(state, caller, room).await
 }
 
@@ -50,8 +50,8 @@ pub(super) async fn become_member(
 
 /// Leaves a room. Who may not read it without being a member stops following it at once.
 pub(super) async fn leave(state: &AppState, caller: &Caller, room: RoomId) -> Result<(), ApiError> {
-    let place = may(state, Some(caller), room, Act::Leave).await?;
     state.rates.changes.take(caller.user.id, state.now())?;
+    let place = may(state, Some(caller), room, Act::Leave).await?;
     let (store, user, now) = (state.store.clone(), caller.user.id, state.now());
     state
         .commit(async move {

@@ -123,8 +123,8 @@ async fn update(
     request: UpdateRoom,
 ) -> Result<RoomSummary, ApiError> {
     let update = parse_update(&request)?;
-    may(state, Some(caller), room, Act::Change).await?;
     state.rates.changes.take(caller.user.id, state.now())?;
+    may(state, Some(caller), room, Act::Change).await?;
     let (store, now) = (state.store.clone(), state.now());
     state
         .commit(async move {

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use chat_types::account::Empty;
-use chat_types::endpoint::{LeaveRoom, PatchRoom, PutRead};
-use chat_types::id::Number;
+use chat_types::endpoint::{DeleteMessage, LeaveRoom, PatchRoom, PutRead};
+use chat_types::id::{MessageId, Number, RequestId};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{MarkRead, RoomKind, UpdateRoom};
 use chat_types::ws::{Command, Ephemeral, ServerDoc};
+use futures_util::SinkExt;
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
 
 use crate::support::{TestApp, new_client_id};
 
@@ -173,4 +176,105 @@ async fn a_read_position_that_a_socket_tells_too_soon_is_stored_later() {
     for room in rooms {
         assert_eq!(mina.get_room(room).await.unwrap().read, Number(3));
     }
+}
+
+#[tokio::test]
+async fn changes_that_are_refused_cost_as_much_as_those_that_are_done() {
+    let app = TestApp::start_with(&[("--limit-changes", "4/1h")]).await;
+    let mina = app.guest("mina").await;
+    let room = mina.open_page("blog", "/failing").await.room.id;
+    let nothing = MessageId::from_uuid(Uuid::now_v7());
+    let mut socket = app.socket(Some(mina.token())).await;
+    let mut edit = async |refused_for| {
+        let id = socket.id();
+        let body = "x".to_owned();
+        let edit = Command::Edit {
+            id,
+            room,
+            message_id: nothing,
+            body,
+        };
+        socket.send(&edit).await;
+        assert_eq!(socket.refusal(id).await.code, refused_for);
+    };
+    edit(ErrorCode::NotFound).await;
+    edit(ErrorCode::NotFound).await;
+    for refused_for in [
+        ErrorCode::NotFound,
+        ErrorCode::NotFound,
+        ErrorCode::RateLimited,
+    ] {
+        let deleted = mina
+            .call::<DeleteMessage>(&[&room, &nothing], Empty {})
+            .await;
+        assert_eq!(deleted.unwrap_err().code(), refused_for);
+    }
+    edit(ErrorCode::RateLimited).await;
+}
+
+#[tokio::test]
+async fn messages_that_may_not_be_written_cost_their_sender_and_not_the_room() {
+    let own = [
+        ("--limit-user-sends", "2/1h"),
+        ("--limit-room-sends", "1/1h"),
+    ];
+    let app = TestApp::start_with(&own).await;
+    let (mina, minsu) = (app.account("mina").await, app.account("minsu").await);
+    let attic = mina.room(RoomKind::Private, "attic").await;
+    for refused_for in [
+        ErrorCode::NotFound,
+        ErrorCode::NotFound,
+        ErrorCode::RateLimited,
+    ] {
+        let refused = minsu.send(attic, "hi").await.unwrap_err();
+        assert_eq!(refused.code(), refused_for);
+    }
+    mina.send(attic, "hi").await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_above_their_rate_asks_for_repeats_only_within_the_rate_of_those() {
+    let own = [("--limit-repeats", "2/1h"), ("--limit-sends", "1/1h")];
+    let app = TestApp::start_with(&own).await;
+    let mina = app.guest("mina").await;
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    let client_id = new_client_id();
+    mina.send_as(room, client_id, "one").await.unwrap();
+    mina.send(room, "two").await.unwrap_err();
+    assert!(
+        mina.send_as(room, client_id, "one")
+            .await
+            .unwrap()
+            .duplicate
+    );
+    let refused = mina.send_as(room, client_id, "one").await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+}
+
+#[tokio::test]
+async fn documents_above_the_rate_are_told_when_to_try_again() {
+    let own = [
+        ("--limit-documents", "1"),
+        ("--limit-documents-burst", "64"),
+    ];
+    let app = TestApp::start_with(&own).await;
+    let mut socket = app.socket(None).await;
+    let unknown = |id: u64| format!(r#"{{"t":"dance","id":{id}}}"#);
+    let frame: Vec<_> = (100..164).map(unknown).collect();
+    let next: Vec<_> = (200..264).map(unknown).collect();
+    socket.send_text(&frame.join("\n")).await;
+    socket.send_text(&next.join("\n")).await;
+    for id in 100..164 {
+        let refusal = socket.refusal(RequestId(id)).await;
+        assert_eq!(refusal.code, ErrorCode::Malformed, "{id}");
+    }
+    let refusal = socket.refusal(RequestId(263)).await;
+    assert_eq!(refusal.code, ErrorCode::RateLimited);
+    assert!(refusal.retry_after_ms.is_some_and(|ms| ms > 0));
+    for _ in 0..100 {
+        // The server may have closed by now; that is what is waited for.
+        let _ = socket.stream.feed(Message::text(frame.join("\n"))).await;
+    }
+    let _ = socket.stream.flush().await;
+    assert_eq!(socket.close_code().await, 4007);
 }
