@@ -229,9 +229,9 @@ pub struct Rates {
     pub sends: RateLimiter<(UserId, RoomId)>,
     /// Messages, per user over all rooms.
     pub user_sends: RateLimiter<UserId>,
-    /// Messages, per room.
+    /// Messages and edits, per room.
     pub room_sends: RateLimiter<RoomId>,
-    /// Messages of guests, per address.
+    /// Messages and edits of guests, per address.
     pub guest_sends: RateLimiter<AddressKey>,
     /// Messages sent again after they were committed, per user.
     pub repeats: RateLimiter<UserId>,
@@ -239,6 +239,10 @@ pub struct Rates {
     pub read_positions: RateLimiter<UserId>,
     /// Other changes (edits, reactions, memberships), per user.
     pub changes: RateLimiter<UserId>,
+    /// Deletions, reactions and pins, per room.
+    pub room_changes: RateLimiter<RoomId>,
+    /// Deletions, reactions and pins of guests, per address.
+    pub guest_changes: RateLimiter<AddressKey>,
     /// Rooms and invites made, per user.
     pub creations: RateLimiter<UserId>,
     /// Invites tried, per user.
@@ -265,6 +269,8 @@ impl Rates {
             repeats: RateLimiter::new(limits.repeats),
             read_positions: RateLimiter::new(limits.read_positions),
             changes: RateLimiter::new(limits.changes),
+            room_changes: RateLimiter::new(limits.room_changes),
+            guest_changes: RateLimiter::new(limits.guest_changes),
             creations: RateLimiter::new(limits.creations),
             invites: RateLimiter::new(limits.invites),
             pages: RateLimiter::new(limits.pages),

@@ -52,14 +52,14 @@ pub struct Limits {
         default_value = "20/10s"
     )]
     pub user_sends: Rate,
-    /// Messages, per room.
+    /// Messages and edits, per room.
     #[arg(
         long = "limit-room-sends",
         env = "CHAT_LIMIT_ROOM_SENDS",
         default_value = "50/1s"
     )]
     pub room_sends: Rate,
-    /// Messages of guests, per address.
+    /// Messages and edits of guests, per address.
     #[arg(
         long = "limit-guest-sends",
         env = "CHAT_LIMIT_GUEST_SENDS",
@@ -87,6 +87,20 @@ pub struct Limits {
         default_value = "30/10s"
     )]
     pub changes: Rate,
+    /// Deletions, reactions and pins, per room; an edit counts as a message of the room.
+    #[arg(
+        long = "limit-room-changes",
+        env = "CHAT_LIMIT_ROOM_CHANGES",
+        default_value = "50/1s"
+    )]
+    pub room_changes: Rate,
+    /// Deletions, reactions and pins of guests, per address; an edit counts as a message of theirs.
+    #[arg(
+        long = "limit-guest-changes",
+        env = "CHAT_LIMIT_GUEST_CHANGES",
+        default_value = "100/10s"
+    )]
+    pub guest_changes: Rate,
     /// Rooms and invites made, per user.
     #[arg(
         long = "limit-creations",

@@ -7,8 +7,9 @@ use chat_types::problem::ErrorCode;
 use chat_types::room::React;
 use chat_types::text::{Emoji, MessageBody};
 
-use crate::auth::Caller;
+use super::Sender;
 use crate::error::ApiError;
+use crate::rate_limit::Taken;
 use crate::rooms::permissions::Act;
 use crate::rooms::{may, may_write};
 use crate::state::AppState;
@@ -21,12 +22,13 @@ use crate::state::AppState;
 /// [`may`](crate::rooms::may).
 pub async fn edit(
     state: &AppState,
-    caller: &Caller,
+    sender: Sender<'_>,
     room: RoomId,
     id: MessageId,
     body: String,
 ) -> Result<Seq, ApiError> {
-    limit(state, caller)?;
+    let caller = sender.caller;
+    let within = Within::draw(state, sender, room, Kind::Message)?;
     let body = MessageBody::parse(&body).map_err(|reason| ApiError::invalid("body", reason))?;
     may_write(state, caller, room).await?;
     let message = find(state, room, id).await?;
@@ -41,11 +43,9 @@ pub async fn edit(
         body,
         at: state.now(),
     };
-    commit(
-        state,
-        &message,
-        async move { store.edit_message(edit).await },
-    )
+    commit(state, within, &message, async move {
+        store.edit_message(edit).await
+    })
     .await
 }
 
@@ -55,11 +55,12 @@ pub async fn edit(
 /// `rate_limited`, `forbidden`, and as [`may`](crate::rooms::may).
 pub async fn delete(
     state: &AppState,
-    caller: &Caller,
+    sender: Sender<'_>,
     room: RoomId,
     id: MessageId,
 ) -> Result<Seq, ApiError> {
-    limit(state, caller)?;
+    let caller = sender.caller;
+    let within = Within::draw(state, sender, room, Kind::Sign)?;
     let place = may(state, Some(caller), room, Act::Read).await?;
     let message = find(state, room, id).await?;
     let own = message.author.id == caller.user.id;
@@ -74,7 +75,7 @@ pub async fn delete(
         by_moderator: !own,
         at: state.now(),
     };
-    commit(state, &message, async move {
+    commit(state, within, &message, async move {
         store.delete_message(delete).await
     })
     .await
@@ -87,12 +88,13 @@ pub async fn delete(
 /// as [`may`](crate::rooms::may).
 pub async fn react(
     state: &AppState,
-    caller: &Caller,
+    sender: Sender<'_>,
     room: RoomId,
     id: MessageId,
     request: React,
 ) -> Result<Seq, ApiError> {
-    limit(state, caller)?;
+    let caller = sender.caller;
+    let within = Within::draw(state, sender, room, Kind::Sign)?;
     let emoji =
         Emoji::parse(&request.emoji).map_err(|reason| ApiError::invalid("emoji", reason))?;
     may_write(state, caller, room).await?;
@@ -106,7 +108,7 @@ pub async fn react(
         on: request.on,
         at: state.now(),
     };
-    commit(state, &message, async move {
+    commit(state, within, &message, async move {
         store.set_reaction(reaction).await
     })
     .await
@@ -118,12 +120,13 @@ pub async fn react(
 /// `rate_limited`, `conflict` for a deleted message, and as [`may`](crate::rooms::may).
 pub async fn pin(
     state: &AppState,
-    caller: &Caller,
+    sender: Sender<'_>,
     room: RoomId,
     id: MessageId,
     on: bool,
 ) -> Result<Seq, ApiError> {
-    limit(state, caller)?;
+    let caller = sender.caller;
+    let within = Within::draw(state, sender, room, Kind::Sign)?;
     may(state, Some(caller), room, Act::Pin).await?;
     let message = find(state, room, id).await?;
     let store = state.store.clone();
@@ -134,13 +137,54 @@ pub async fn pin(
         on,
         at: state.now(),
     };
-    commit(state, &message, async move { store.set_pin(pin).await }).await
+    commit(
+        state,
+        within,
+        &message,
+        async move { store.set_pin(pin).await },
+    )
+    .await
 }
 
-/// Takes from the caller's rate before anything is read: what is refused afterwards has cost as much
-/// as what is done.
-fn limit(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
-    state.rates.changes.take(caller.user.id, state.now())
+/// What a change counts as for everybody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A message: an edit brings as much to every reader.
+    Message,
+    /// A few bytes: a deletion, a reaction, a pin.
+    Sign,
+}
+
+/// The rates that a change is within. The caller's, and for a guest the address's, are taken before
+/// anything is read: what is refused afterwards has cost as much as what is done. The room's goes
+/// back when nothing became of it.
+struct Within<'a> {
+    room: Taken<'a, RoomId>,
+}
+
+impl<'a> Within<'a> {
+    fn draw(
+        state: &'a AppState,
+        sender: Sender<'_>,
+        room: RoomId,
+        kind: Kind,
+    ) -> Result<Self, ApiError> {
+        let (rates, now) = (&state.rates, state.now());
+        let (of_room, of_address) = match kind {
+            Kind::Message => (&rates.room_sends, &rates.guest_sends),
+            Kind::Sign => (&rates.room_changes, &rates.guest_changes),
+        };
+        let own = rates.changes.draw(sender.caller.user.id, now)?;
+        let address = sender.shared_address();
+        let address = address.map(|address| of_address.draw(address, now));
+        let address = address.transpose()?;
+        let room = of_room.draw(room, now)?;
+        own.spend();
+        if let Some(address) = address {
+            address.spend();
+        }
+        Ok(Self { room })
+    }
 }
 
 async fn find(state: &AppState, room: RoomId, id: MessageId) -> Result<Message, ApiError> {
@@ -152,6 +196,7 @@ async fn find(state: &AppState, room: RoomId, id: MessageId) -> Result<Message, 
 /// message's newest one when this changed nothing.
 async fn commit(
     state: &AppState,
+    within: Within<'_>,
     message: &Message,
     change: impl Future<Output = Result<Option<Event>, StoreError>>,
 ) -> Result<Seq, ApiError> {
@@ -162,5 +207,9 @@ async fn commit(
             event.into_iter().collect(),
         ))
     });
-    Ok(committed.await?.unwrap_or(message.seq))
+    let seq = committed.await?;
+    if seq.is_some() {
+        within.room.spend();
+    }
+    Ok(seq.unwrap_or(message.seq))
 }

@@ -1,12 +1,13 @@
 //! Messages over HTTP.
 
 use chat_types::endpoint::{
-    DeleteMessage, GetHistory, PatchMessage, PostMessage, PutPin, PutReaction,
+    DeleteMessage, Endpoint, GetHistory, PatchMessage, PostMessage, PutPin, PutReaction,
 };
 use chat_types::room::{Changed, History, Sent};
 
 use super::{Sender, delete, edit, history, pin, react, send};
 use crate::api::{Answer, Api, Call, created, ok};
+use crate::error::ApiError;
 
 /// The endpoints of this slice.
 pub fn routes(api: Api) -> Api {
@@ -18,6 +19,13 @@ pub fn routes(api: Api) -> Api {
         .route::<PutPin, _, _>(pin_message)
 }
 
+fn sender<E: Endpoint<Body: 'static>>(call: &Call<E>) -> Result<Sender<'_>, ApiError> {
+    Ok(Sender {
+        caller: call.caller()?,
+        address: call.client.key(),
+    })
+}
+
 async fn list_messages(call: Call<GetHistory>) -> Answer<History> {
     call.limit_reads()?;
     let room = call.path.id("room")?;
@@ -26,11 +34,7 @@ async fn list_messages(call: Call<GetHistory>) -> Answer<History> {
 
 async fn send_message(call: Call<PostMessage>) -> Answer<Sent> {
     let room = call.path.id("room")?;
-    let sender = Sender {
-        caller: call.caller()?,
-        address: call.client.key(),
-    };
-    let sent = send(&call.state, sender, room, call.body.clone()).await?;
+    let sent = send(&call.state, sender(&call)?, room, call.body.clone()).await?;
     if sent.duplicate {
         ok(sent)
     } else {
@@ -41,13 +45,13 @@ async fn send_message(call: Call<PostMessage>) -> Answer<Sent> {
 async fn edit_message(call: Call<PatchMessage>) -> Answer<Changed> {
     let (room, message) = (call.path.id("room")?, call.path.id("message")?);
     let body = call.body.body.clone();
-    let seq = edit(&call.state, call.caller()?, room, message, body).await?;
+    let seq = edit(&call.state, sender(&call)?, room, message, body).await?;
     ok(Changed { seq })
 }
 
 async fn delete_message(call: Call<DeleteMessage>) -> Answer<Changed> {
     let (room, message) = (call.path.id("room")?, call.path.id("message")?);
-    let seq = delete(&call.state, call.caller()?, room, message).await?;
+    let seq = delete(&call.state, sender(&call)?, room, message).await?;
     ok(Changed { seq })
 }
 
@@ -55,7 +59,7 @@ async fn put_reaction(call: Call<PutReaction>) -> Answer<Changed> {
     let (room, message) = (call.path.id("room")?, call.path.id("message")?);
     let seq = react(
         &call.state,
-        call.caller()?,
+        sender(&call)?,
         room,
         message,
         call.body.clone(),
@@ -66,6 +70,6 @@ async fn put_reaction(call: Call<PutReaction>) -> Answer<Changed> {
 
 async fn pin_message(call: Call<PutPin>) -> Answer<Changed> {
     let (room, message) = (call.path.id("room")?, call.path.id("message")?);
-    let seq = pin(&call.state, call.caller()?, room, message, call.body.on).await?;
+    let seq = pin(&call.state, sender(&call)?, room, message, call.body.on).await?;
     ok(Changed { seq })
 }

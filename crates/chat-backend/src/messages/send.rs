@@ -12,13 +12,20 @@ use crate::rate_limit::{AddressKey, Taken};
 use crate::rooms::may_write;
 use crate::state::AppState;
 
-/// Who sends, and from where.
+/// Who sends or changes a message, and from where.
 #[derive(Clone, Copy)]
 pub struct Sender<'a> {
     /// Who.
     pub caller: &'a Caller,
     /// From which address: guests share a rate there.
     pub address: AddressKey,
+}
+
+impl Sender<'_> {
+    /// The address, of a guest: anybody can be many of those.
+    pub(super) fn shared_address(&self) -> Option<AddressKey> {
+        (self.caller.user.kind != UserKind::Account).then_some(self.address)
+    }
 }
 
 /// Sends a message; when this returns, it is committed. A retry with the same client id gets the
@@ -92,7 +99,7 @@ fn parse(
 }
 
 /// What a message draws from: the sender's rate in this room and over all rooms, the room's, and for
-/// a guest, whom anybody can be many times over, the address's.
+/// a guest the address's.
 struct Drawn<'a> {
     from_sender: FromSender<'a>,
     from_room: Taken<'a, RoomId>,
@@ -112,12 +119,12 @@ impl<'a> Drawn<'a> {
         message: &NewMessage,
     ) -> Result<Self, ApiError> {
         let (rates, author, now) = (&state.rates, message.author, message.at);
-        let is_guest = sender.caller.user.kind != UserKind::Account;
+        let address = sender.shared_address();
         let from_sender = FromSender {
             here: rates.sends.draw((author, message.room), now)?,
             anywhere: rates.user_sends.draw(author, now)?,
-            address: is_guest
-                .then(|| rates.guest_sends.draw(sender.address, now))
+            address: address
+                .map(|address| rates.guest_sends.draw(address, now))
                 .transpose()?,
         };
         let from_room = rates.room_sends.draw(message.room, now)?;

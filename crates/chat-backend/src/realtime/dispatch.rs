@@ -110,6 +110,10 @@ pub(super) async fn run(context: Context, command: Command) -> Outcome {
 /// Commands that change a room.
 async fn change(context: &Context, caller: &Caller, command: Command) -> Result<Outcome, ApiError> {
     let state = &context.state;
+    let sender = Sender {
+        caller,
+        address: context.address,
+    };
     match command {
         Command::Send {
             id,
@@ -123,10 +127,6 @@ async fn change(context: &Context, caller: &Caller, command: Command) -> Result<
                 body,
                 reply_to,
             };
-            let sender = Sender {
-                caller,
-                address: context.address,
-            };
             let sent = messages::send(state, sender, room, message).await?;
             Ok(sent_reply(id, sent))
         }
@@ -135,14 +135,14 @@ async fn change(context: &Context, caller: &Caller, command: Command) -> Result<
             room,
             message_id,
             body,
-        } => messages::edit(state, caller, room, message_id, body)
+        } => messages::edit(state, sender, room, message_id, body)
             .await
             .map(|seq| changed_reply(id, seq)),
         Command::Delete {
             id,
             room,
             message_id,
-        } => messages::delete(state, caller, room, message_id)
+        } => messages::delete(state, sender, room, message_id)
             .await
             .map(|seq| changed_reply(id, seq)),
         Command::React {
@@ -151,7 +151,7 @@ async fn change(context: &Context, caller: &Caller, command: Command) -> Result<
             message_id,
             emoji,
             on,
-        } => messages::react(state, caller, room, message_id, React { emoji, on })
+        } => messages::react(state, sender, room, message_id, React { emoji, on })
             .await
             .map(|seq| changed_reply(id, seq)),
         Command::Pin {
@@ -159,7 +159,7 @@ async fn change(context: &Context, caller: &Caller, command: Command) -> Result<
             room,
             message_id,
             on,
-        } => messages::pin(state, caller, room, message_id, on)
+        } => messages::pin(state, sender, room, message_id, on)
             .await
             .map(|seq| changed_reply(id, seq)),
         _ => Err(ApiError::new(ErrorCode::Malformed).detail("not a command of this place")),

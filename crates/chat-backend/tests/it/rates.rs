@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use chat_types::account::Empty;
-use chat_types::endpoint::{DeleteMessage, LeaveRoom, PatchRoom, PutRead};
+use chat_types::endpoint::{
+    DeleteMessage, LeaveRoom, PatchMessage, PatchRoom, PutReaction, PutRead,
+};
 use chat_types::id::{MessageId, Number, RequestId};
 use chat_types::problem::ErrorCode;
-use chat_types::room::{MarkRead, RoomKind, UpdateRoom};
+use chat_types::room::{EditMessage, MarkRead, React, RoomKind, Sent, UpdateRoom};
 use chat_types::ws::{Command, Ephemeral, ServerDoc};
 use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use crate::support::{TestApp, new_client_id};
+use crate::support::{Person, TestApp, new_client_id};
 
 #[tokio::test]
 async fn a_user_has_one_rate_over_all_rooms() {
@@ -277,4 +279,79 @@ async fn documents_above_the_rate_are_told_when_to_try_again() {
     }
     let _ = socket.stream.flush().await;
     assert_eq!(socket.close_code().await, 4007);
+}
+
+#[tokio::test]
+async fn edits_of_guests_count_as_messages_of_their_address() {
+    let app = TestApp::start_with(&[("--limit-guest-sends", "3/1h")]).await;
+    let mina = app.account("mina").await;
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    let edit = async |person: &Person, sent: &Sent| {
+        let body = "other".to_owned();
+        let edit = EditMessage { body };
+        person.call::<PatchMessage>(&[&room, &sent.id], edit).await
+    };
+    let (aba, bcb) = (app.guest("aba").await, app.guest("bcb").await);
+    let of_aba = aba.send(room, "hi").await.unwrap();
+    let of_bcb = bcb.send(room, "hi").await.unwrap();
+    edit(&aba, &of_aba).await.unwrap();
+    let refused = edit(&bcb, &of_bcb).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+    assert!(refused.problem.retry_after_ms.is_some());
+    let of_mina = mina.send(room, "hi").await.unwrap();
+    edit(&mina, &of_mina).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_room_has_one_rate_of_messages_and_edits_and_one_of_smaller_changes() {
+    let own = [
+        ("--limit-room-sends", "2/1h"),
+        ("--limit-room-changes", "2/1h"),
+    ];
+    let app = TestApp::start_with(&own).await;
+    let (mina, minsu) = (app.account("mina").await, app.account("minsu").await);
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    let sent = mina.send(room, "hi").await.unwrap();
+    let edit = async |body: &str| {
+        let body = body.to_owned();
+        let edit = EditMessage { body };
+        mina.call::<PatchMessage>(&[&room, &sent.id], edit).await
+    };
+    // What changes nothing takes nothing from the room.
+    edit("hi").await.unwrap();
+    edit("one").await.unwrap();
+    assert_eq!(
+        edit("two").await.unwrap_err().code(),
+        ErrorCode::RateLimited
+    );
+    let react = async |person: &Person, emoji: &str| {
+        let react = React {
+            emoji: emoji.to_owned(),
+            on: true,
+        };
+        person.call::<PutReaction>(&[&room, &sent.id], react).await
+    };
+    react(&mina, "👍").await.unwrap();
+    react(&minsu, "👍").await.unwrap();
+    let refused = react(&minsu, "🎉").await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+}
+
+#[tokio::test]
+async fn reactions_of_guests_share_a_rate_of_their_address() {
+    let app = TestApp::start_with(&[("--limit-guest-changes", "1/1h")]).await;
+    let mina = app.account("mina").await;
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    let sent = mina.send(room, "hi").await.unwrap();
+    let react = async |person: &Person| {
+        let react = React {
+            emoji: "👍".to_owned(),
+            on: true,
+        };
+        person.call::<PutReaction>(&[&room, &sent.id], react).await
+    };
+    react(&app.guest("aba").await).await.unwrap();
+    let refused = react(&app.guest("bcb").await).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+    react(&mina).await.unwrap();
 }

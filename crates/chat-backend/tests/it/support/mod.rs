@@ -38,7 +38,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const ORIGIN: &str = "http://127.0.0.1:3000";
 
 /// Rates that no test reaches by accident; a test about a rate sets its own.
-const ARGUMENTS: [(&str, &str); 21] = [
+const ARGUMENTS: [(&str, &str); 23] = [
     ("--secret-key", "0123456789abcdefghijklmnopqrstuvwxyz"),
     ("--sites", "blog=https://blog.example.com;wiki=*"),
     ("--allowed-origins", ORIGIN),
@@ -56,6 +56,8 @@ const ARGUMENTS: [(&str, &str); 21] = [
     ("--limit-repeats", "100000/1s"),
     ("--limit-read-positions", "100000/1s"),
     ("--limit-changes", "100000/1s"),
+    ("--limit-room-changes", "100000/1s"),
+    ("--limit-guest-changes", "100000/1s"),
     ("--limit-creations", "100000/1s"),
     ("--limit-invites", "100000/1s"),
     ("--limit-pages", "100000/1s"),
