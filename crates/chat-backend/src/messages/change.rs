@@ -43,7 +43,7 @@ pub async fn edit(
         body,
         at: state.now(),
     };
-    commit(state, within, &message, async move {
+    commit(state, within, (room, id), async move {
         store.edit_message(edit).await
     })
     .await
@@ -75,7 +75,7 @@ pub async fn delete(
         by_moderator: !own,
         at: state.now(),
     };
-    commit(state, within, &message, async move {
+    commit(state, within, (room, id), async move {
         store.delete_message(delete).await
     })
     .await
@@ -98,7 +98,6 @@ pub async fn react(
     let emoji =
         Emoji::parse(&request.emoji).map_err(|reason| ApiError::invalid("emoji", reason))?;
     may_write(state, caller, room).await?;
-    let message = find(state, room, id).await?;
     let store = state.store.clone();
     let reaction = SetReaction {
         room,
@@ -108,7 +107,7 @@ pub async fn react(
         on: request.on,
         at: state.now(),
     };
-    commit(state, within, &message, async move {
+    commit(state, within, (room, id), async move {
         store.set_reaction(reaction).await
     })
     .await
@@ -128,7 +127,6 @@ pub async fn pin(
     let caller = sender.caller;
     let within = Within::draw(state, sender, room, Kind::Sign)?;
     may(state, Some(caller), room, Act::Pin).await?;
-    let message = find(state, room, id).await?;
     let store = state.store.clone();
     let pin = SetPin {
         room,
@@ -137,12 +135,9 @@ pub async fn pin(
         on,
         at: state.now(),
     };
-    commit(
-        state,
-        within,
-        &message,
-        async move { store.set_pin(pin).await },
-    )
+    commit(state, within, (room, id), async move {
+        store.set_pin(pin).await
+    })
     .await
 }
 
@@ -192,12 +187,12 @@ async fn find(state: &AppState, room: RoomId, id: MessageId) -> Result<Message, 
     message.ok_or_else(|| ApiError::new(ErrorCode::NotFound))
 }
 
-/// Makes the change and publishes it; the place of the change, or of the
-/// message's newest one when this changed nothing.
+/// Makes the change and publishes it; the place of the change, or of the message's newest one when
+/// this changed nothing.
 async fn commit(
     state: &AppState,
     within: Within<'_>,
-    message: &Message,
+    (room, id): (RoomId, MessageId),
     change: impl Future<Output = Result<Option<Event>, StoreError>>,
 ) -> Result<Seq, ApiError> {
     let committed = state.commit(async move {
@@ -207,9 +202,10 @@ async fn commit(
             event.into_iter().collect(),
         ))
     });
-    let seq = committed.await?;
-    if seq.is_some() {
+    if let Some(seq) = committed.await? {
         within.room.spend();
+        return Ok(seq);
     }
-    Ok(seq.unwrap_or(message.seq))
+    // Looked up only now: somebody else may just have made it so.
+    Ok(find(state, room, id).await?.seq)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chat_store::Messages;
 use chat_types::account::Empty;
 use chat_types::endpoint::{DeleteMessage, GetHistory, PatchMessage, PutPin, PutReaction, PutRead};
 use chat_types::event::{Content, Message};
@@ -410,4 +411,19 @@ async fn a_read_position_only_moves_forward() {
         .call::<PutRead>(&[&room], MarkRead { number: Number(1) })
         .await;
     assert_eq!(stranger.unwrap_err().status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_at_once_are_answered_with_the_place_of_the_one_that_did_it() {
+    let app = TestApp::start().await;
+    let mina = app.account("mina").await;
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    for _ in 0..20 {
+        let sent = mina.send(room, "hi").await.unwrap();
+        let delete = || mina.call::<DeleteMessage>(&[&room, &sent.id], Empty {});
+        let (one, other, third) = tokio::join!(delete(), delete(), delete());
+        let place = app.store.message(room, sent.id, None).await.unwrap();
+        let place = place.unwrap().seq;
+        assert_eq!([one, other, third].map(|it| it.unwrap().seq), [place; 3]);
+    }
 }
