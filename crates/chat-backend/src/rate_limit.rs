@@ -245,6 +245,8 @@ pub struct Rates {
     pub guest_changes: RateLimiter<AddressKey>,
     /// Rooms and invites made, per user.
     pub creations: RateLimiter<UserId>,
+    /// Public and private rooms made by guests, per address.
+    pub guest_rooms: RateLimiter<AddressKey>,
     /// Invites tried, per user.
     pub invites: RateLimiter<UserId>,
     /// Page rooms opened, per address.
@@ -272,6 +274,7 @@ impl Rates {
             room_changes: RateLimiter::new(limits.room_changes),
             guest_changes: RateLimiter::new(limits.guest_changes),
             creations: RateLimiter::new(limits.creations),
+            guest_rooms: RateLimiter::new(limits.guest_rooms),
             invites: RateLimiter::new(limits.invites),
             pages: RateLimiter::new(limits.pages),
             reads: RateLimiter::new(limits.reads),

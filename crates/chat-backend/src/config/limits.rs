@@ -108,6 +108,13 @@ pub struct Limits {
         default_value = "10/1m"
     )]
     pub creations: Rate,
+    /// Public and private rooms made by guests, per address.
+    #[arg(
+        long = "limit-guest-rooms",
+        env = "CHAT_LIMIT_GUEST_ROOMS",
+        default_value = "20/1h"
+    )]
+    pub guest_rooms: Rate,
     /// Invites tried, per user.
     #[arg(
         long = "limit-invites",

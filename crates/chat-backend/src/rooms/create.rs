@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_store::{NewRoom, StoreError};
+use chat_types::event::UserKind;
 use chat_types::id::{Epoch, Number, PageKey, UserId};
 use chat_types::limits::ROOM_NAME_CHARS;
 use chat_types::room::{CreateRoom, OpenDirect, OpenPage, RoomKind, RoomSummary};
@@ -14,9 +15,11 @@ use crate::error::ApiError;
 use crate::extract::Client;
 use crate::state::AppState;
 
-/// Makes a public or private room that the caller owns.
+/// Makes a public or private room that the caller owns. Guests of one address share a rate: anybody
+/// can be many of them, and fill the directory.
 pub(super) async fn create(
     state: &AppState,
+    client: &Client,
     caller: &Caller,
     request: CreateRoom,
 ) -> Result<RoomSummary, ApiError> {
@@ -28,7 +31,12 @@ pub(super) async fn create(
     }
     let name = parse_name(&request.name)?;
     let topic = parse_topic(&request.topic)?;
-    state.rates.creations.take(caller.user.id, state.now())?;
+    let (rates, now) = (&state.rates, state.now());
+    let own = rates.creations.draw(caller.user.id, now)?;
+    if caller.user.kind != UserKind::Account {
+        rates.guest_rooms.take(client.key(), now)?;
+    }
+    own.spend();
     let room = new_room(state, request.kind, Some(name), Some(topic));
     let record = state.store.create_room(room, caller.user.id).await?;
     let summary = summary(state, Some(caller.user.id), record.room.id).await?;

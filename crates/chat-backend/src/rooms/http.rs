@@ -6,6 +6,7 @@ use chat_types::endpoint::{
     GetRoom, JoinRoom, LeaveRoom, ListMembers, ListPublicRooms, ListRooms, NewInvite, NewRoom,
     OpenDirectRoom, OpenPageRoom, PatchRoom, UseInvite,
 };
+use chat_types::id::Number;
 use chat_types::limits::{MEMBERS_PAGE, ROOMS_PAGE};
 use chat_types::room::{Invite, ListQuery, MemberPage, RoomPage, RoomSummary};
 
@@ -49,7 +50,10 @@ async fn list_public_rooms(call: Call<ListPublicRooms>) -> Answer<RoomPage> {
         .store
         .public_rooms(viewer, cursor(&call.query), limit)
         .await?;
-    ok(room_page(list))
+    let mut page = room_page(list);
+    // Rooms in which nobody has spoken come last on their page, newest made or not.
+    page.rooms.sort_by_key(|it| it.last_number == Number(0));
+    ok(page)
 }
 
 fn cursor(query: &ListQuery) -> Option<ListCursor> {
@@ -65,7 +69,7 @@ fn room_page(list: chat_store::RoomList) -> RoomPage {
 
 async fn create_room(call: Call<NewRoom>) -> Answer<RoomSummary> {
     let caller = call.caller()?.clone();
-    created(create::create(&call.state, &caller, call.body).await?)
+    created(create::create(&call.state, &call.client, &caller, call.body).await?)
 }
 
 async fn open_page(call: Call<OpenPageRoom>) -> Answer<RoomSummary> {

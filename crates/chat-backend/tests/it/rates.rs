@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use chat_types::account::Empty;
 use chat_types::endpoint::{
-    DeleteMessage, LeaveRoom, PatchMessage, PatchRoom, PutReaction, PutRead,
+    DeleteMessage, LeaveRoom, ListPublicRooms, NewRoom, PatchMessage, PatchRoom, PutReaction,
+    PutRead,
 };
 use chat_types::id::{MessageId, Number, RequestId};
 use chat_types::problem::ErrorCode;
-use chat_types::room::{EditMessage, MarkRead, React, RoomKind, Sent, UpdateRoom};
+use chat_types::room::{
+    CreateRoom, EditMessage, ListQuery, MarkRead, React, RoomKind, Sent, UpdateRoom,
+};
 use chat_types::ws::{Command, Ephemeral, ServerDoc};
 use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::Message;
@@ -354,4 +357,55 @@ async fn reactions_of_guests_share_a_rate_of_their_address() {
     let refused = react(&app.guest("bcb").await).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::RateLimited);
     react(&mina).await.unwrap();
+}
+
+#[tokio::test]
+async fn guests_of_one_address_make_a_bounded_number_of_rooms_and_accounts_do_not_count() {
+    let app = TestApp::start_with(&[("--limit-guest-rooms", "2/1h")]).await;
+    let request = |name: &str| CreateRoom {
+        kind: RoomKind::Public,
+        name: name.to_owned(),
+        topic: String::new(),
+    };
+    for name in ["aba", "bcb"] {
+        app.guest(name).await.room(RoomKind::Public, name).await;
+    }
+    let third = app.guest("cdc").await;
+    let refused = third.call::<NewRoom>(&[], request("third")).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+    assert!(refused.problem.retry_after_ms.is_some());
+    app.account("mina")
+        .await
+        .room(RoomKind::Public, "own")
+        .await;
+}
+
+#[tokio::test]
+async fn rooms_in_which_nobody_has_spoken_come_last_in_the_directory() {
+    let app = TestApp::start().await;
+    let mina = app.guest("mina").await;
+    let spoken = [
+        mina.room(RoomKind::Public, "older").await,
+        mina.room(RoomKind::Public, "newer").await,
+    ];
+    for room in spoken {
+        mina.send(room, "hi").await.unwrap();
+        app.clock.advance_ms(1_000);
+    }
+    let mut silent = Vec::new();
+    for name in ["free coins", "free gold"] {
+        silent.push(mina.room(RoomKind::Public, name).await);
+        app.clock.advance_ms(1_000);
+    }
+    let query = ListQuery {
+        limit: Some(10),
+        ..ListQuery::default()
+    };
+    let page = app
+        .visitor()
+        .request::<ListPublicRooms>(&[], query, Empty {})
+        .await;
+    let listed: Vec<_> = page.unwrap().rooms.iter().map(|it| it.room.id).collect();
+    assert_eq!(listed, [spoken[1], spoken[0], silent[1], silent[0]]);
 }

@@ -38,7 +38,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const ORIGIN: &str = "http://127.0.0.1:3000";
 
 /// Rates that no test reaches by accident; a test about a rate sets its own.
-const ARGUMENTS: [(&str, &str); 23] = [
+const ARGUMENTS: [(&str, &str); 24] = [
     ("--secret-key", "0123456789abcdefghijklmnopqrstuvwxyz"),
     ("--sites", "blog=https://blog.example.com;wiki=*"),
     ("--allowed-origins", ORIGIN),
@@ -59,6 +59,7 @@ const ARGUMENTS: [(&str, &str); 23] = [
     ("--limit-room-changes", "100000/1s"),
     ("--limit-guest-changes", "100000/1s"),
     ("--limit-creations", "100000/1s"),
+    ("--limit-guest-rooms", "100000/1s"),
     ("--limit-invites", "100000/1s"),
     ("--limit-pages", "100000/1s"),
     ("--limit-reads", "100000/1s"),
