@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use chat_backend::rooms::permissions::{Act, Standing, TABLE, allowed};
-use chat_store::{Memberships, Rooms};
+use chat_store::{Memberships, NewMember, Rooms};
 use chat_types::account::Empty;
 use chat_types::endpoint::{
     GetSite, JoinRoom, LeaveRoom, ListMembers, ListPublicRooms, ListRooms, NewInvite, NewRoom,
     OpenDirectRoom, OpenPageRoom, PatchRoom, UseInvite,
 };
+use chat_types::event::Change;
 use chat_types::id::{Epoch, RoomId};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{
@@ -564,4 +565,79 @@ async fn attempt(app: &TestApp, kind: RoomKind, standing: Standing, act: Act) ->
         }
     };
     Some(succeeded)
+}
+
+#[tokio::test]
+async fn a_room_goes_to_who_has_been_there_longest_when_its_last_owner_leaves() {
+    let app = TestApp::start().await;
+    let mina = app.account("mina").await;
+    let room = mina.room(RoomKind::Public, "handed on").await;
+    let people = [
+        app.guest("aba").await,
+        app.account("bcb").await,
+        app.account("cdc").await,
+        app.account("ded").await,
+    ];
+    for person in &people {
+        app.clock.advance_ms(1_000);
+        person.call::<JoinRoom>(&[&room], Empty {}).await.unwrap();
+    }
+    let [guest, member, moderator, last] = &people;
+    let (id, now) = (moderator.user().id, app.state.now());
+    app.store
+        .set_role(room, id, Role::Moderator, now)
+        .await
+        .unwrap();
+    let mut socket = app.socket(Some(last.token())).await;
+    socket.follow(room).await;
+    let rename = UpdateRoom {
+        name: Some("mine".to_owned()),
+        ..UpdateRoom::default()
+    };
+    let heirs = [moderator, member, last, guest];
+    for (leaving, heir) in [&mina].into_iter().chain(heirs).zip(heirs) {
+        let renamed = heir.call::<PatchRoom>(&[&room], rename.clone()).await;
+        assert_eq!(renamed.unwrap_err().code(), ErrorCode::Forbidden);
+        leaving.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
+        heir.call::<PatchRoom>(&[&room], rename.clone())
+            .await
+            .unwrap();
+    }
+    let Change::Member { member: first } = socket.event(room).await.change else {
+        panic!("somebody becomes the owner first");
+    };
+    assert_eq!((first.user.id, first.role), (id, Role::Owner));
+    let left = socket.event(room).await.change;
+    assert_eq!(
+        left,
+        Change::MemberLeft {
+            user_id: mina.user().id
+        }
+    );
+    guest.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_of_two_owners_leaves_the_room_to_the_other() {
+    let app = TestApp::start().await;
+    let (mina, minsu) = (app.account("mina").await, app.account("minsu").await);
+    let room = mina.room(RoomKind::Private, "shared").await;
+    let now = app.state.now();
+    for (person, role) in [
+        (&minsu, Role::Owner),
+        (&app.account("aba").await, Role::Member),
+    ] {
+        let user = person.user().id;
+        let member = NewMember {
+            room,
+            user,
+            role,
+            at: now,
+        };
+        app.store.join(member).await.unwrap();
+    }
+    mina.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
+    let members = app.store.members(room, None, 10).await.unwrap().members;
+    let roles: Vec<_> = members.iter().map(|it| it.role).collect();
+    assert_eq!(roles, [Role::Owner, Role::Member]);
 }
