@@ -251,6 +251,8 @@ pub struct Rates {
     pub invites: RateLimiter<UserId>,
     /// Page rooms opened, per address.
     pub pages: RateLimiter<AddressKey>,
+    /// Sites asked for that are not configured, per address.
+    pub unknown_sites: RateLimiter<AddressKey>,
     /// Lists and history read, per address.
     pub reads: RateLimiter<AddressKey>,
 }
@@ -277,6 +279,7 @@ impl Rates {
             guest_rooms: RateLimiter::new(limits.guest_rooms),
             invites: RateLimiter::new(limits.invites),
             pages: RateLimiter::new(limits.pages),
+            unknown_sites: RateLimiter::new(limits.unknown_sites),
             reads: RateLimiter::new(limits.reads),
         }
     }

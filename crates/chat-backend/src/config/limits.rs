@@ -129,6 +129,13 @@ pub struct Limits {
         default_value = "60/1m"
     )]
     pub pages: Rate,
+    /// Sites asked for that are not configured, per address; those that are have no rate.
+    #[arg(
+        long = "limit-unknown-sites",
+        env = "CHAT_LIMIT_UNKNOWN_SITES",
+        default_value = "300/1m"
+    )]
+    pub unknown_sites: Rate,
     /// Lists, pages of history and snapshots read, over HTTP or a socket, and sockets greeted, per
     /// address.
     #[arg(

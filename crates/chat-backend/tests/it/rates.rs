@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chat_types::account::Empty;
 use chat_types::endpoint::{
-    DeleteMessage, LeaveRoom, ListPublicRooms, NewRoom, PatchMessage, PatchRoom, PutReaction,
-    PutRead,
+    DeleteMessage, GetSite, LeaveRoom, ListPublicRooms, NewRoom, PatchMessage, PatchRoom,
+    PutReaction, PutRead,
 };
 use chat_types::id::{MessageId, Number, RequestId};
 use chat_types::problem::ErrorCode;
@@ -408,4 +408,18 @@ async fn rooms_in_which_nobody_has_spoken_come_last_in_the_directory() {
         .await;
     let listed: Vec<_> = page.unwrap().rooms.iter().map(|it| it.room.id).collect();
     assert_eq!(listed, [spoken[1], spoken[0], silent[1], silent[0]]);
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_sites_hides_no_site_that_is_there() {
+    let own = [("--limit-unknown-sites", "2/1h"), ("--limit-reads", "1/1h")];
+    let app = TestApp::start_with(&own).await;
+    let visitor = app.visitor();
+    let ask = async |key: &str| visitor.call::<GetSite>(&[&key.to_owned()], Empty {}).await;
+    for (key, status) in [("x1", 404), ("x2", 404), ("x3", 429)] {
+        assert_eq!(ask(key).await.unwrap_err().status, status, "{key}");
+    }
+    for _ in 0..3 {
+        ask("blog").await.unwrap();
+    }
 }
