@@ -18,6 +18,7 @@ pub mod frame;
 pub mod id;
 pub mod limits;
 pub mod number;
+pub mod object;
 pub mod problem;
 pub mod room;
 #[cfg(feature = "schema")]

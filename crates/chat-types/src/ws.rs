@@ -34,6 +34,7 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         caps: Vec<String>,
         /// What connects.
+        #[serde(deserialize_with = "crate::object::only")]
         client: ClientInfo,
     },
     /// A renewed token, or the first one of a visitor who has joined. Answered by `ok`.

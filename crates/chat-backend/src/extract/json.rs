@@ -6,6 +6,7 @@ use axum::body::Body;
 use chat_types::account::Empty;
 use chat_types::endpoint::Method;
 use chat_types::limits::BODY_BYTES;
+use chat_types::object;
 use chat_types::problem::ErrorCode;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -69,6 +70,6 @@ fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> ApiError {
 }
 
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes)
+    object::from_slice(bytes)
         .map_err(|error| ApiError::new(ErrorCode::Malformed).detail(format!("body: {error}")))
 }

@@ -3,6 +3,7 @@
 use chat_types::frame::{self, FrameError};
 use chat_types::id::RequestId;
 use chat_types::limits::{OUT_FRAME_BYTES, OUT_FRAME_DOCUMENTS};
+use chat_types::object;
 use chat_types::ws::{Command, ServerDoc};
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -43,8 +44,9 @@ pub(super) fn decode(frame: &str) -> Result<Vec<Received>, FrameError> {
 }
 
 fn decode_document(document: &str) -> Received {
-    let id = || serde_json::from_str(document).ok().map(|it: IdOnly| it.id);
-    match serde_json::from_str(document) {
+    let json = document.as_bytes();
+    let id = || object::from_slice(json).ok().map(|it: IdOnly| it.id);
+    match object::from_slice(json) {
         Ok(Command::Unknown) => Received::Unknown(id()),
         Ok(command) => Received::Command(command),
         Err(_) => Received::Malformed(id()),
@@ -138,5 +140,8 @@ mod tests {
         assert!(matches!(read[0], Received::Unknown(Some(RequestId(7)))));
         assert!(matches!(read[1], Received::Malformed(Some(RequestId(8)))));
         assert!(matches!(read[2], Received::Malformed(None)));
+        let read = decode("[1]\n[\"probe\"]").unwrap();
+        assert!(matches!(read[0], Received::Malformed(None)));
+        assert!(matches!(read[1], Received::Malformed(None)));
     }
 }

@@ -369,3 +369,14 @@ fn the_committed_documents_are_current() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_array_of_its_fields_is_not_a_body() {
+    let app = TestApp::start().await;
+    for (body, status) in [(r#"["mina"]"#, 400), (r#"{"name":"mina"}"#, 201)] {
+        let request = app.http.post(app.url("/v1/guests"));
+        let request = request.header("content-type", "application/json");
+        let answer = request.body(body).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{body}");
+    }
+}
