@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use super::Skeleton;
 
-/// Reserved as a word of a name: "Staff Kim", not "Staffan".
-const WORDS: [&str; 24] = [
+/// Reserved as a word of a name: "Staff Kim", not "Staffan". Those of badges are among them.
+const WORDS: [&str; 30] = [
     "admin",
     "admins",
     "mod",
@@ -26,6 +26,12 @@ const WORDS: [&str; 24] = [
     "시스템",
     "고객센터",
     "공지사항",
+    "공지",
+    "공식",
+    "방장",
+    "부방장",
+    "게스트",
+    "멤버",
     "사랑방",
     "管理",
     "運営",
@@ -35,8 +41,11 @@ const WORDS: [&str; 24] = [
 /// Reserved at the beginning of a name. Not anywhere in it: there is "badminton".
 const BEGINNINGS: [&str; 1] = ["admin"];
 
+/// What politeness adds to a word.
+const HONORIFIC: &str = "님";
+
 /// Reserved anywhere in a name.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 14] = [
     "administ",
     "sysadmin",
     "superadmin",
@@ -45,18 +54,23 @@ const PARTS: [&str; 11] = [
     "관리자",
     "운영자",
     "운영진",
+    "매니저",
+    "스태프",
+    "스탭",
     "管理者",
     "管理人",
     "モデレーター",
 ];
 
 struct Reserved {
+    honorific: Skeleton,
     words: Vec<Skeleton>,
     beginnings: Vec<Skeleton>,
     parts: Vec<Skeleton>,
 }
 
 static RESERVED: LazyLock<Reserved> = LazyLock::new(|| Reserved {
+    honorific: Skeleton::of(HONORIFIC),
     words: WORDS.map(Skeleton::of).to_vec(),
     beginnings: BEGINNINGS.map(Skeleton::of).to_vec(),
     parts: PARTS.map(Skeleton::of).to_vec(),
@@ -72,10 +86,21 @@ fn looks_reserved(name: &str) -> bool {
     let whole = Skeleton::of(name);
     let starts = |stem: &Skeleton| whole.as_str().starts_with(stem.as_str());
     let contains = |part: &Skeleton| whole.as_str().contains(part.as_str());
-    RESERVED.words.contains(&whole)
+    is_word(&whole)
         || RESERVED.beginnings.iter().any(starts)
         || RESERVED.parts.iter().any(contains)
-        || words(name).any(|word| RESERVED.words.contains(&Skeleton::of(word)))
+        || words(name).any(|word| is_word(&Skeleton::of(word)))
+}
+
+fn is_word(word: &Skeleton) -> bool {
+    let word = word.as_str();
+    let plain = word
+        .strip_suffix(RESERVED.honorific.as_str())
+        .unwrap_or(word);
+    RESERVED
+        .words
+        .iter()
+        .any(|reserved| [word, plain].contains(&reserved.as_str()))
 }
 
 fn words(name: &str) -> impl Iterator<Item = &str> {
