@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 
 /// Characters (Unicode scalar values) in a message body.
 pub const MESSAGE_CHARS: usize = 4_000;
+/// Blank lines in a row in a message body: lines that show nothing. More of them go.
+pub const BLANK_LINES: usize = 10;
+/// Combining marks on one letter of a message body: more than any script needs in a row, few enough
+/// that they stay near their line.
+pub const BODY_MARKS: usize = 8;
+/// Combining marks on one letter of a name or topic: enough for every living orthography.
+pub const NAME_MARKS: usize = 2;
 /// Bytes of one frame from a client.
 pub const FRAME_BYTES: usize = 16 * 1024;
 /// Fragments of one message from a client: WebSocket frames that make up what is called a frame

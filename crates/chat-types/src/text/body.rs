@@ -3,12 +3,13 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::TextReason;
-use super::characters::{check_length, is_visible};
+use super::characters::{check_length, check_stacks, is_visible};
 use crate::limits;
 
 text_type!(
     /// What a message says: NFC, 1 to 4,000 characters, line breaks as `\n`, no other control
-    /// characters but tabs. Stored raw; markup is a matter of display.
+    /// characters but tabs, at most 10 blank lines in a row and 8 combining marks on a letter. Stored
+    /// raw; markup is a matter of display.
     ///
     /// Format characters stay, the bidi controls among them: emoji, Persian and Indic scripts need
     /// the joiners, and Hebrew or Arabic writers the marks. So whoever shows a body isolates it
@@ -17,16 +18,20 @@ text_type!(
 );
 
 impl MessageBody {
-    /// Parses what a user wrote. White space at the end and blank lines at the beginning go.
+    /// Parses what a user wrote. White space at the end goes, and blank lines at the beginning and
+    /// above [`BLANK_LINES`](limits::BLANK_LINES) in a row.
     ///
     /// # Errors
     /// The [`TextReason`] for which the body is refused; nothing else is cut off.
     pub fn parse(text: &str) -> Result<Self, TextReason> {
-        let body = text.replace("\r\n", "\n").replace('\r', "\n");
+        let body = text.replace("\r\n", "\n");
+        let body = body.replace(['\r', '\u{2028}', '\u{2029}'], "\n");
         if body.chars().any(is_forbidden_control) {
             return Err(TextReason::ForbiddenCharacter);
         }
         let body: String = body.nfc().collect();
+        check_stacks(&body, limits::BODY_MARKS)?;
+        let body = without_long_gaps(&body);
         let body = body.trim_end().trim_start_matches('\n');
         if !body.chars().any(is_visible) {
             return Err(TextReason::Empty);
@@ -34,6 +39,21 @@ impl MessageBody {
         check_length(body, 1, limits::MESSAGE_CHARS)?;
         Ok(Self(body.to_owned()))
     }
+}
+
+/// The lines without those that make a gap longer than it may be: nobody pushes what others wrote off
+/// the screen.
+fn without_long_gaps(body: &str) -> String {
+    let mut blank = 0;
+    let kept = body.split('\n').filter(|line| {
+        blank = if line.chars().any(is_visible) {
+            0
+        } else {
+            blank + 1
+        };
+        blank <= limits::BLANK_LINES
+    });
+    kept.collect::<Vec<_>>().join("\n")
 }
 
 fn is_forbidden_control(c: char) -> bool {
@@ -69,6 +89,45 @@ mod tests {
     fn line_breaks_of_every_system_become_one_kind() {
         assert_eq!(body("a\r\nb\rc\nd"), Ok("a\nb\nc\nd".to_owned()));
         assert_eq!(body("a\r\n\r\nb"), Ok("a\n\nb".to_owned()));
+    }
+
+    #[test]
+    fn ten_blank_lines_in_a_row_stay_and_more_go() {
+        let gap = |lines: usize| format!("a{}b", "\n".repeat(lines + 1));
+        assert_eq!(body(&gap(10)), Ok(gap(10)));
+        for more in [11, 12, 3_000] {
+            assert_eq!(body(&gap(more)), Ok(gap(10)));
+        }
+        let invisible = format!("a\n{}b", " \t\u{3164}\u{200b}\n".repeat(11));
+        assert_eq!(body(&invisible).unwrap().lines().count(), 12);
+        let poem = "a\n\n".repeat(100);
+        assert_eq!(body(&poem), Ok(poem.trim_end().to_owned()));
+        assert_eq!(body("a\u{2028}b\u{2029}c"), Ok("a\nb\nc".to_owned()));
+    }
+
+    #[test]
+    fn a_letter_carries_at_most_eight_marks() {
+        let stack = |marks: usize| format!("go{}d", "\u{323}\u{489}".repeat(marks / 2));
+        assert!(body(&stack(8)).is_ok());
+        assert_eq!(body(&stack(10)), Err(TextReason::TooManyMarks));
+        assert_eq!(
+            body(&format!("a{}", "\u{301}".repeat(8))).map(|_| ()),
+            Ok(())
+        );
+        for between in ["", "\u{200d}", "\u{200b}", "\u{3164}"] {
+            let nine = format!("a{}", format!("\u{301}{between}").repeat(9));
+            assert_eq!(body(&nine), Err(TextReason::TooManyMarks), "{between:?}");
+        }
+        for fine in [
+            "ཧྐྵྨླྺྼྻྂ",
+            "בְּרֵאשִׁ֖ית",
+            "ٱلرَّحْمَٰنِ",
+            "น้ำที่นี่",
+            "क्षत्रिय",
+            "🏳\u{fe0f}\u{200d}🌈👁\u{fe0f}\u{200d}🗨\u{fe0f}",
+        ] {
+            assert!(body(&fine.repeat(20)).is_ok(), "{fine}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 
 use super::TextReason;
+use crate::limits;
 
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 const EMOJI_STYLE: char = '\u{fe0f}';
@@ -27,7 +28,8 @@ pub(super) fn check_line(line: &str) -> Result<(), TextReason> {
     if without_emoji_glue(line).chars().any(is_forbidden) {
         return Err(TextReason::ForbiddenCharacter);
     }
-    check_marks(line)
+    check_bases(line)?;
+    check_stacks(line, limits::NAME_MARKS)
 }
 
 /// A name: as a line, and nothing in it joins.
@@ -38,17 +40,28 @@ pub(super) fn check_name(name: &str) -> Result<(), TextReason> {
     check_line(name)
 }
 
-/// At most two combining marks on a letter: enough for every living orthography, too few for
-/// "zalgo". A mark without a letter would land on what is shown before the text.
-fn check_marks(text: &str) -> Result<(), TextReason> {
+/// At most so many combining marks on a letter: too few for "zalgo". What shows as nothing is no
+/// letter between two marks.
+pub(super) fn check_stacks(text: &str, most: usize) -> Result<(), TextReason> {
     let mut marks = 0;
-    let mut previous = ' ';
     for c in text.nfd() {
-        marks = if is_mark(c) { marks + 1 } else { 0 };
-        if marks > 2 {
+        if is_mark(c) {
+            marks += 1;
+        } else if !is_forbidden(c) || c.is_whitespace() {
+            marks = 0;
+        }
+        if marks > most {
             return Err(TextReason::TooManyMarks);
         }
-        if marks == 1 && previous == ' ' {
+    }
+    Ok(())
+}
+
+/// A mark without a letter would land on what is shown before the text.
+fn check_bases(text: &str) -> Result<(), TextReason> {
+    let mut previous = ' ';
+    for c in text.nfd() {
+        if is_mark(c) && previous == ' ' {
             return Err(TextReason::ForbiddenCharacter);
         }
         previous = c;
