@@ -3,6 +3,7 @@
 
 mod bounds;
 mod bus;
+mod database;
 mod docs;
 mod keeping;
 mod limits;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
 use self::bus::Bus;
+use self::database::Database;
 pub use self::docs::markdown;
 use self::keeping::Keeping;
 pub use self::limits::Limits;
@@ -66,8 +68,9 @@ pub struct Config {
     /// The key until now, still accepted during a rotation.
     #[arg(long, env = "SECRET_KEY_PREVIOUS", hide_env_values = true)]
     pub secret_key_previous: Option<Secret>,
-    /// The database, for example `sqlite:/var/lib/chat/chat.db`; absent: `chat.db` in the data
-    /// directory.
+    /// The database: one process on a file, `sqlite:/var/lib/chat/chat.db`, or any number of them on
+    /// PostgreSQL 15 or newer, `postgres://user:password@host/database?sslmode=verify-full`. Absent:
+    /// the file `chat.db` in the data directory.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Origins whose pages may call the API and open sockets: those of the front end, comma
@@ -116,6 +119,9 @@ pub struct Config {
     /// How nodes hear of each other.
     #[command(flatten)]
     pub bus: Bus,
+    /// How much of a PostgreSQL server this process takes.
+    #[command(flatten)]
+    pub database: Database,
     /// How often things may be done.
     #[command(flatten)]
     pub limits: Limits,
@@ -145,9 +151,10 @@ impl Config {
         problems.extend(self.bus.problems());
         if let Some(url) = &self.database_url
             && !url.starts_with("sqlite:")
+            && self.postgres_url().is_none()
         {
             problems.push(
-                "DATABASE_URL must begin with `sqlite:`; this release has no other database."
+                "DATABASE_URL must begin with `sqlite:`, `postgres://` or `postgresql://`."
                     .to_owned(),
             );
         }
@@ -185,6 +192,13 @@ impl Config {
             problems.extend(why.map(|why| format!("SECRET_KEY_PREVIOUS {why}. {how}")));
         }
         problems
+    }
+
+    /// The PostgreSQL database, if it is one.
+    pub fn postgres_url(&self) -> Option<&str> {
+        let url = self.database_url.as_deref()?;
+        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        is_postgres.then_some(url)
     }
 
     /// The file of the embedded database.

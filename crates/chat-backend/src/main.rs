@@ -7,6 +7,8 @@ use anyhow::bail;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Command, Config};
 use chat_backend::{App, health, open_files, openapi_json, telemetry};
+use chat_store::Store;
+use chat_store_postgres::PostgresStore;
 use chat_store_sqlite::SqliteStore;
 use clap::Parser;
 
@@ -39,17 +41,38 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     telemetry::init(&config)?;
     let connections = &mut config.sockets.connections;
     *connections = open_files::connections_within(open_files::raise_limit(), *connections)?;
-    config.make_data_dir()?;
-    let store = SqliteStore::open(&config.database_path()).await?;
+    let store = open(&config).await?;
     let public = config::bind("CHAT_ADDR", config.addr).await?;
     let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr).await?;
-    let app = App::build(config, Arc::new(store), Arc::new(SystemClock)).await?;
+    let app = App::build(config, store, Arc::new(SystemClock)).await?;
     Ok(app.serve(public, admin).await?)
 }
 
+async fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    if let Some(settings) = postgres(config) {
+        return Ok(Arc::new(PostgresStore::open(&settings).await?));
+    }
+    config.make_data_dir()?;
+    let store = SqliteStore::open(&config.database_path()).await?;
+    Ok(Arc::new(store))
+}
+
 async fn migrate(config: &Config) -> anyhow::Result<()> {
+    if let Some(settings) = postgres(config) {
+        return Ok(chat_store_postgres::migrate(&settings).await?);
+    }
     config.make_data_dir()?;
     Ok(chat_store_sqlite::migrate(&config.database_path()).await?)
+}
+
+fn postgres(config: &Config) -> Option<chat_store_postgres::Settings> {
+    let url = config.postgres_url()?;
+    Some(chat_store_postgres::Settings {
+        url: url.to_owned(),
+        connections: config.database.connections,
+        wait: config.database.wait,
+        statement: config.database.statement,
+    })
 }
 
 /// Says everything that is wrong with the configuration at once, before anything listens.

@@ -1,6 +1,7 @@
 //! What can go wrong in a store, in words of the domain.
 
-/// Why a call did not happen. Nothing was written.
+/// Why a call did not happen. Nothing was written, except perhaps with
+/// [`Unavailable`](StoreError::Unavailable).
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The thing that the call is about does not exist.
@@ -13,7 +14,8 @@ pub enum StoreError {
     #[error("limit reached: {0}")]
     LimitReached(&'static str),
     /// The database cannot be reached, is busy beyond its time limit, or is closing. The same call
-    /// may succeed later.
+    /// may succeed later. If the connection broke while a commit was under way, the whole of the call
+    /// may have happened, never a part of it; a message that is sent again is found by its client id.
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// A row cannot become a record: the data is damaged or from another version.

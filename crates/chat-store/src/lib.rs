@@ -1,7 +1,8 @@
 //! What the service keeps, as traits: one per feature, collected by [`Store`].
 //!
 //! Guarantees that hold everywhere:
-//! - A method is one transaction. When it returns an error, nothing was written.
+//! - A method is one transaction. When it returns an error, nothing was written; with
+//!   [`StoreError::Unavailable`] it may be that all of it was, and never a part.
 //! - A method that changes a room takes the room's next `seq` in that transaction under the room's
 //!   lock and returns the [`Event`](chat_types::event::Event) to publish. `seq` is contiguous and
 //!   its order is the commit order.

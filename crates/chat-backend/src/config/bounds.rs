@@ -23,7 +23,16 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Every setting that is a number.
-pub(super) const BOUNDS: [Bounds; 30] = [
+pub(super) const BOUNDS: [Bounds; 35] = [
+    at("CHAT_DATABASE_CONNECTIONS", 6, 1_000, |c| {
+        c.database.connections.into()
+    }),
+    at("CHAT_DATABASE_WAIT_MS", 100, MINUTE_MS, |c| {
+        ms(c.database.wait)
+    }),
+    at("CHAT_DATABASE_STATEMENT_MS", 100, MINUTE_MS, |c| {
+        ms(c.database.statement)
+    }),
     at("CHAT_TRUSTED_PROXIES", 0, 16, |c| c.trusted_proxies.into()),
     at("CHAT_ACCESS_TOKEN_MS", SECOND_MS, HOUR_MS, |c| {
         c.access_token_ms

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use chat_store::Sessions;
 use chat_types::account::Empty;
 use chat_types::endpoint::SignOutEverywhere;
 use chat_types::limits::MESSAGE_FRAGMENTS;

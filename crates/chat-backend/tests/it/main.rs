@@ -18,6 +18,7 @@ mod memory;
 mod messages;
 #[cfg(target_os = "linux")]
 mod open_files;
+mod postgres;
 mod presence;
 mod purge;
 mod rates;

@@ -1,6 +1,6 @@
 //! What nobody can see or use any more goes; what somebody has before their eyes stays.
 
-use chat_store::{NewSession, Rooms, Sessions, TokenHash, Users};
+use chat_store::{NewSession, TokenHash};
 use chat_types::account::{Empty, SignIn};
 use chat_types::close::CloseCode;
 use chat_types::endpoint::{CreateSession, ListSessions, SignOut};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
-use chat_store::{Messages, NewMessage, SetReaction};
+use chat_store::{NewMessage, SetReaction};
 use chat_types::account::{CreateGuest, Empty, SignedIn};
 use chat_types::endpoint::{
     DeleteMessage, Endpoint, JoinAsGuest, OpenPageRoom, PatchMessage, PutReaction,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_backend::rooms::permissions::{Act, Standing, TABLE, allowed};
-use chat_store::{Memberships, NewMember, Rooms};
+use chat_store::NewMember;
 use chat_types::account::Empty;
 use chat_types::endpoint::{
     GetSite, JoinRoom, LeaveRoom, ListMembers, ListPublicRooms, ListRooms, NewInvite, NewRoom,

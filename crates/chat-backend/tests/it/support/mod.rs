@@ -18,6 +18,7 @@ use chat_backend::clock::ShiftedClock;
 use chat_backend::config::Cli;
 use chat_backend::realtime::Broker;
 use chat_backend::state::AppState;
+use chat_store::Store;
 use chat_store_sqlite::SqliteStore;
 use chat_types::account::{CreateGuest, Register};
 use chat_types::endpoint::{JoinAsGuest, RegisterAccount};
@@ -68,7 +69,7 @@ const ARGUMENTS: [(&str, &str); 24] = [
 /// The service under test.
 pub struct TestApp {
     pub state: AppState,
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<dyn Store>,
     pub clock: Arc<ShiftedClock>,
     pub address: SocketAddr,
     pub admin_address: SocketAddr,
@@ -100,13 +101,13 @@ impl TestApp {
     }
 
     /// A service on a store that is there already.
-    pub async fn start_on(store: Arc<SqliteStore>, own: &[(&str, &str)]) -> Self {
+    pub async fn start_on(store: Arc<dyn Store>, own: &[(&str, &str)]) -> Self {
         Self::start_over(store, config(own).broker().unwrap(), own).await
     }
 
     /// One of the nodes on a store.
     pub async fn start_over(
-        store: Arc<SqliteStore>,
+        store: Arc<dyn Store>,
         broker: Box<dyn Broker>,
         own: &[(&str, &str)],
     ) -> Self {
