@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers are parts of the tests")]
 
 mod given;
+mod limits;
 mod nodes;
 mod opening;
 mod outage;
