@@ -9,6 +9,8 @@ use crate::server::Process;
 
 /// How often the server is killed.
 const KILLS: u64 = 12;
+/// All of it takes half a minute on a machine of two cores; then something hangs.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_doubled_or_reordered_through_kills_and_cuts() {
@@ -53,12 +55,16 @@ async fn nothing_is_lost_doubled_or_reordered_through_kills_and_cuts() {
     };
     let running = tokio::spawn(run(scenario, control));
     assert!(faults.load_began().await);
-    for _ in 0..KILLS {
-        faults.begin("kill");
-        server.kill().await;
-        server.restart().await;
-        assert!(faults.everybody_is_back().await);
-    }
+    let kills = async {
+        for _ in 0..KILLS {
+            faults.begin("kill");
+            server.kill().await;
+            server.restart().await;
+            assert!(faults.everybody_is_back().await);
+        }
+    };
+    let killed = tokio::time::timeout(PATIENCE, kills).await;
+    assert!(killed.is_ok(), "somebody did not come back");
     drop(faults);
     let report = running.await.unwrap().unwrap();
     assert_eq!(report.verdict(), Verdict::Sound, "{report}");
