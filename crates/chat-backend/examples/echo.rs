@@ -8,9 +8,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chat_backend::listener::{self, Settings};
 use chat_backend::realtime::wire::{Handshake, Incoming, Limits, Wire};
-use chat_backend::shutdown::Lifecycle;
+use chat_listener::{Running, Served, Settings};
 use clap::Parser;
 use http::StatusCode;
 use tokio::net::TcpListener;
@@ -35,7 +34,11 @@ async fn main() -> std::io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(options.addr).await?;
     let router = Router::new().route("/", get(upgrade));
-    listener::serve(listener, router, Settings::default(), Lifecycle::new()).await;
+    let served = Served {
+        router,
+        bad_host: || StatusCode::BAD_REQUEST.into_response(),
+    };
+    chat_listener::serve(listener, served, Settings::default(), Running::default()).await;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ use self::values::{parse_first_room, parse_site, weakness};
 pub use self::variables::{environment, unknown_variables};
 use crate::auth::token::ACCESS_MS;
 use crate::failure::Failure;
-use crate::{listener, purge, realtime, shutdown};
+use crate::{purge, realtime, shutdown};
 
 /// The chat service: HTTP API and WebSocket. Every option can be set by a flag or by its variable.
 #[derive(Parser)]
@@ -232,7 +232,7 @@ impl Config {
     }
 
     /// The times and limits of HTTP connections.
-    pub fn listener(&self) -> listener::Settings {
+    pub fn listener(&self) -> chat_listener::Settings {
         self.sockets
             .listener(self.allowed_hosts.clone(), self.trusted_proxies)
     }

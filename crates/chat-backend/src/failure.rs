@@ -31,15 +31,8 @@ pub enum Failure {
     #[error("CHAT_LOG is not a filter: {0}")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
     /// The process may open too few files to serve anybody.
-    #[error(
-        "the limit of open files is {limit}, and at least {least} are needed: raise it (`ulimit -n`, `LimitNOFILE=`)"
-    )]
-    OpenFiles {
-        /// How many the process may open.
-        limit: u64,
-        /// How many it needs to serve one connection.
-        least: usize,
-    },
+    #[error(transparent)]
+    OpenFiles(#[from] chat_listener::open_files::TooFew),
     /// The addresses of the bus are none.
     #[error("NATS_URL cannot be used: {0}")]
     Bus(String),

@@ -13,12 +13,10 @@ pub mod error;
 pub mod extract;
 pub mod failure;
 pub mod health;
-pub mod listener;
 pub mod messages;
 pub mod meta;
 pub mod metrics;
 pub mod middleware;
-pub mod open_files;
 pub mod openapi;
 pub mod purge;
 pub mod rate_limit;
@@ -33,6 +31,8 @@ pub mod telemetry;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::{IntoResponse, Response};
+use chat_listener::Served;
 use chat_store::Store;
 use chat_types::problem::ErrorCode;
 use tokio::net::TcpListener;
@@ -174,12 +174,13 @@ impl App {
         state.hub.start(&lifecycle);
         lifecycle.tasks().spawn(purge::run(state.clone()));
         let settings = state.config.listener();
-        lifecycle.tasks().spawn(listener::serve(
-            public,
-            public_router,
-            settings,
-            lifecycle.clone(),
-        ));
+        let served = Served {
+            router: public_router,
+            bad_host,
+        };
+        let running = lifecycle.running().clone();
+        let serving = chat_listener::serve(public, served, settings, running);
+        lifecycle.tasks().spawn(serving);
         let ended = lifecycle.clone();
         let admin = axum::serve(admin, admin_router);
         lifecycle.tasks().spawn(async move {
@@ -190,6 +191,12 @@ impl App {
         });
         Ok(state)
     }
+}
+
+fn bad_host() -> Response {
+    ApiError::new(ErrorCode::Malformed)
+        .detail("exactly one valid Host that is served here is needed")
+        .into_response()
 }
 
 fn api() -> Api {

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chat_listener::AddressKey;
 use chat_types::id::{RoomId, UserId};
 use chat_types::time::Timestamp;
 
@@ -199,20 +199,6 @@ impl<K: Eq + Hash + Clone> Drop for Taken<'_, K> {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the /64 of an IPv6 one, which a single
-/// subscriber commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AddressKey(u64);
-
-impl From<IpAddr> for AddressKey {
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => Self(u64::from(u32::from(v4))),
-            IpAddr::V6(v6) => Self((u128::from(v6) >> 64) as u64),
-        }
-    }
-}
-
 /// Every rate of the service.
 pub struct Rates {
     /// Guests made, per address.
@@ -377,15 +363,6 @@ mod tests {
             1,
             "full buckets are forgotten"
         );
-    }
-
-    #[test]
-    fn one_subscriber_of_ipv6_is_one_address() {
-        let key = |text: &str| AddressKey::from(text.parse::<IpAddr>().unwrap());
-        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
-        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
-        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
-        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use chat_listener::Running;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,9 +38,8 @@ impl Default for Settings {
 #[derive(Clone, Default)]
 pub struct Lifecycle {
     not_ready: CancellationToken,
-    draining: CancellationToken,
     ended: CancellationToken,
-    tasks: TaskTracker,
+    running: Running,
 }
 
 impl Lifecycle {
@@ -55,12 +55,12 @@ impl Lifecycle {
 
     /// Whether the public listener has stopped accepting.
     pub fn is_draining(&self) -> bool {
-        self.draining.is_cancelled()
+        self.running.draining.is_cancelled()
     }
 
     /// Returns when accepting must end.
     pub async fn draining(&self) {
-        self.draining.cancelled().await;
+        self.running.draining.cancelled().await;
     }
 
     /// Returns when every background task must end.
@@ -70,7 +70,12 @@ impl Lifecycle {
 
     /// Where every task of the process is spawned.
     pub fn tasks(&self) -> &TaskTracker {
-        &self.tasks
+        &self.running.tasks
+    }
+
+    /// Where the public port's connections run and how they are told to end.
+    pub fn running(&self) -> &Running {
+        &self.running
     }
 
     /// Runs `work` to its end even if the caller is dropped meanwhile: a client that hangs up must
@@ -82,7 +87,7 @@ impl Lifecycle {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        match self.tasks.spawn(work).await {
+        match self.tasks().spawn(work).await {
             Ok(output) => output,
             Err(error) => match error.try_into_panic() {
                 Ok(payload) => std::panic::resume_unwind(payload),
@@ -96,12 +101,12 @@ impl Lifecycle {
         self.not_ready.cancel();
         tokio::time::sleep(settings.delay).await;
         let deadline = Instant::now() + settings.window + settings.grace;
-        self.draining.cancel();
+        self.running.draining.cancel();
         hub.drain(settings.window);
         let sockets_closed = timeout_at(deadline, hub.all_closed()).await.is_ok();
         self.ended.cancel();
-        self.tasks.close();
-        let tasks_ended = timeout_at(deadline, self.tasks.wait()).await.is_ok();
+        self.tasks().close();
+        let tasks_ended = timeout_at(deadline, self.tasks().wait()).await.is_ok();
         sockets_closed && tasks_ended
     }
 }

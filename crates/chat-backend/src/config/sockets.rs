@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::realtime::Caps;
-use crate::{listener, realtime, shutdown};
+use crate::{realtime, shutdown};
 
 /// The times and limits of connections.
 #[derive(Debug, Clone, Args)]
@@ -142,19 +142,24 @@ pub(super) fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntErr
 
 impl Sockets {
     /// For the listener, which serves `hosts`, perhaps behind proxies.
-    pub(super) fn listener(&self, hosts: Vec<String>, trusted_proxies: u8) -> listener::Settings {
+    pub(super) fn listener(
+        &self,
+        hosts: Vec<String>,
+        trusted_proxies: u8,
+    ) -> chat_listener::Settings {
         // A proxy's connections carry everybody's requests: its address has no share of its own.
         let connections_per_address = match trusted_proxies {
             0 => self.connections_per_address,
             _ => self.connections,
         };
-        listener::Settings {
+        chat_listener::Settings {
             headers: self.headers,
             body: self.body,
             write_stall: self.write_stall,
             connections: self.connections,
             connections_per_address,
             hosts,
+            ..chat_listener::Settings::default()
         }
     }
 

@@ -3,13 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use http::HeaderMap;
+use chat_listener::{AddressKey, client_ip};
 use http::header::{ACCEPT_LANGUAGE, USER_AGENT};
 use http::request::Parts;
 
 use crate::config::Config;
 use crate::error::ApiError;
-use crate::rate_limit::AddressKey;
 
 /// The client of a request, as far as it can be told.
 #[derive(Debug, Clone)]
@@ -57,33 +56,9 @@ fn device(user_agent: &str) -> String {
     user_agent.chars().take(DEVICE_CHARS).collect()
 }
 
-/// The address of the client behind `trusted_proxies` proxies, each of which appends the address
-/// that it sees to `X-Forwarded-For`. What stands further left was written by the client and is not
-/// believed.
-pub fn client_ip(headers: &HeaderMap, peer: SocketAddr, trusted_proxies: u8) -> IpAddr {
-    let Some(hop) = usize::from(trusted_proxies).checked_sub(1) else {
-        return peer.ip();
-    };
-    let lines = headers.get_all("x-forwarded-for").iter();
-    let hops: Vec<&str> = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .collect();
-    let claimed = hops.iter().rev().nth(hop).and_then(|hop| hop.parse().ok());
-    claimed.unwrap_or_else(|| peer.ip())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn seen(forwarded: &str, trusted_proxies: u8) -> String {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-        let peer = "192.0.2.1:5000".parse().unwrap();
-        client_ip(&headers, peer, trusted_proxies).to_string()
-    }
 
     #[test]
     fn a_user_agent_is_kept_up_to_its_limit() {
@@ -93,23 +68,5 @@ mod tests {
         let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 \
                      (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
         assert_eq!(device(phone), phone);
-    }
-
-    #[test]
-    fn without_a_trusted_proxy_the_header_is_ignored() {
-        assert_eq!(seen("203.0.113.9", 0), "192.0.2.1");
-    }
-
-    #[test]
-    fn each_trusted_proxy_vouches_for_one_hop() {
-        assert_eq!(seen("203.0.113.9", 1), "203.0.113.9");
-        assert_eq!(seen("6.6.6.6, 203.0.113.9", 1), "203.0.113.9");
-        assert_eq!(seen("6.6.6.6, 203.0.113.9, 198.51.100.2", 2), "203.0.113.9");
-    }
-
-    #[test]
-    fn a_header_that_names_no_address_counts_as_the_peer() {
-        assert_eq!(seen("unknown", 1), "192.0.2.1");
-        assert_eq!(seen("203.0.113.9", 2), "192.0.2.1");
     }
 }

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
-use crate::listener::BodyTimeout;
+use chat_listener::BodyTimeout;
 
 /// Reads a query string.
 ///

@@ -4,7 +4,7 @@ pub mod client_ip;
 mod json;
 mod path;
 
-pub use client_ip::{Client, client_ip};
+pub use client_ip::Client;
 pub use json::{body, query};
 pub use path::PathParams;
 

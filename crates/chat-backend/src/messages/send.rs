@@ -8,9 +8,10 @@ use chat_types::text::MessageBody;
 
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::rate_limit::{AddressKey, Taken};
+use crate::rate_limit::Taken;
 use crate::rooms::may_write;
 use crate::state::AppState;
+use chat_listener::AddressKey;
 
 /// Who sends or changes a message, and from where.
 #[derive(Clone, Copy)]

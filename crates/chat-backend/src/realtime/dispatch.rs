@@ -11,10 +11,10 @@ use super::codec::{Doc, encode};
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
 use crate::messages::Sender;
-use crate::rate_limit::AddressKey;
 use crate::reads::Position;
 use crate::state::AppState;
 use crate::{messages, reads, rooms};
+use chat_listener::AddressKey;
 
 /// On whose behalf, and over which connection.
 pub(super) struct Context {

@@ -35,8 +35,8 @@ use super::settings::Settings;
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::error::ApiError;
-use crate::rate_limit::AddressKey;
 use crate::state::AppState;
+use chat_listener::AddressKey;
 
 /// When clients come back after a drain or a move: soon, but not all at once.
 pub(super) const RETRY_MS: std::ops::Range<u64> = 200..2_000;

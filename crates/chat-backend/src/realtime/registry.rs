@@ -8,7 +8,7 @@ use chat_types::id::{ConnectionId, SessionId, UserId};
 
 use super::mailbox::{Mailbox, Order};
 use crate::auth::Caller;
-use crate::rate_limit::AddressKey;
+use chat_listener::AddressKey;
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use chat_listener::{AddressKey, Slot, client_ip};
 use chat_types::close::CloseCode;
 use chat_types::endpoint::SOCKET_PATH;
 use chat_types::limits::{FRAME_BYTES, MESSAGE_FRAGMENTS};
@@ -19,9 +20,6 @@ use http::{HeaderMap, HeaderValue, header};
 use super::connection;
 use super::wire::{Handshake, Limits};
 use crate::error::ApiError;
-use crate::extract::client_ip::client_ip;
-use crate::listener::Slot;
-use crate::rate_limit::AddressKey;
 use crate::state::AppState;
 
 /// The route of the socket.

@@ -27,11 +27,10 @@ use super::mailbox::Order;
 use super::room::Taken;
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
-use crate::extract::{self, client_ip::client_ip};
-use crate::listener::Slot;
-use crate::rate_limit::AddressKey;
+use crate::extract;
 use crate::rooms;
 use crate::state::AppState;
+use chat_listener::{AddressKey, Slot, client_ip};
 
 /// When an address with too many streams may try again.
 const RETRY_MS: u64 = 5_000;

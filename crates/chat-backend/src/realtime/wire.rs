@@ -30,7 +30,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use self::meter::{Allowance, Excess, Metered};
-use crate::listener::StallGuard;
+use chat_listener::StallGuard;
 
 /// Read and write buffers of a socket. Small, since most sockets are idle most of the time.
 const BUFFER_BYTES: usize = 4096;

@@ -419,7 +419,10 @@ async fn deletions_at_once_are_answered_with_the_place_of_the_one_that_did_it() 
     let room = mina.room(RoomKind::Public, "lobby").await;
     for _ in 0..20 {
         let sent = mina.send(room, "hi").await.unwrap();
-        let delete = async || mina.call::<DeleteMessage>(&[&room, &sent.id], Empty {}).await;
+        let delete = async || {
+            mina.call::<DeleteMessage>(&[&room, &sent.id], Empty {})
+                .await
+        };
         let (one, other, third) = tokio::join!(delete(), delete(), delete());
         let place = app.store.message(room, sent.id, None).await.unwrap();
         let place = place.unwrap().seq;

@@ -11,7 +11,7 @@ use super::*;
 use crate::App;
 use crate::clock::SystemClock;
 use crate::config::Cli;
-use crate::rate_limit::AddressKey;
+use chat_listener::AddressKey;
 
 async fn app() -> (AppState, Arc<SqliteStore>) {
     let arguments = [

@@ -17,14 +17,14 @@ use tokio::time::{Sleep, sleep};
 pub struct BodyTimeout;
 
 /// A body with a deadline, counted from its first poll.
-pub(super) struct DeadlineBody {
+pub(crate) struct DeadlineBody {
     body: Incoming,
     limit: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl DeadlineBody {
-    pub(super) const fn new(body: Incoming, limit: Duration) -> Self {
+    pub(crate) const fn new(body: Incoming, limit: Duration) -> Self {
         Self {
             body,
             limit,
@@ -32,7 +32,7 @@ impl DeadlineBody {
         }
     }
 
-    pub(super) fn into_body(self) -> Body {
+    pub(crate) fn into_body(self) -> Body {
         Body::new(self)
     }
 }

@@ -4,7 +4,7 @@ use http::uri::Authority;
 use http::{Request, header};
 
 /// Whether the request names exactly one valid host, and one of `hosts` unless that is empty.
-pub(super) fn has_one_valid_host<B>(request: &Request<B>, hosts: &[String]) -> bool {
+pub(crate) fn has_one_valid_host<B>(request: &Request<B>, hosts: &[String]) -> bool {
     let mut values = request.headers().get_all(header::HOST).iter();
     let (Some(host), None) = (values.next(), values.next()) else {
         return false;

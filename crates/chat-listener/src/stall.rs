@@ -18,7 +18,7 @@ pub struct StallGuard {
 }
 
 impl StallGuard {
-    pub(super) const fn new(stream: TcpStream, limit: Duration) -> Self {
+    pub(crate) const fn new(stream: TcpStream, limit: Duration) -> Self {
         Self {
             stream,
             limit,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::rate_limit::AddressKey;
+use crate::AddressKey;
 
 #[derive(Default)]
 struct Counts {
@@ -19,10 +19,10 @@ struct Shared {
 
 /// The places for connections.
 #[derive(Clone)]
-pub(super) struct Slots(Arc<Shared>);
+pub(crate) struct Slots(Arc<Shared>);
 
 impl Slots {
-    pub(super) fn new(max: usize, max_per_address: usize) -> Self {
+    pub(crate) fn new(max: usize, max_per_address: usize) -> Self {
         Self(Arc::new(Shared {
             counts: Mutex::default(),
             max,
@@ -31,7 +31,7 @@ impl Slots {
     }
 
     /// A place for a connection of this address, if there is one.
-    pub(super) fn take(&self, address: AddressKey) -> Option<Slot> {
+    pub(crate) fn take(&self, address: AddressKey) -> Option<Slot> {
         let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = counts.of.get(&address).copied().unwrap_or(0);
         if counts.all >= self.0.max || of_address >= self.0.max_per_address {

@@ -3,10 +3,20 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::failure::Failure;
+/// The process may open too few files to serve anybody.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error(
+    "the limit of open files is {limit}, and at least {least} are needed: raise it (`ulimit -n`, `LimitNOFILE=`)"
+)]
+pub struct TooFew {
+    /// How many the process may open.
+    pub limit: u64,
+    /// How many it needs to serve one connection.
+    pub least: usize,
+}
 
-/// Open files besides the connections that are served: the database and its readers, listeners,
-/// logs, and connections that are being refused.
+/// Open files besides the connections that are served: a database and its readers, listeners,
+/// connections to other servers, logs, and connections that are being refused.
 const BESIDES: usize = 256;
 
 /// What a process may have open at most on systems that name no maximum and yet grant no more.
@@ -32,19 +42,23 @@ fn below_maximum(limit: &Rlimit) -> Option<u64> {
     Some(GRANTED_WITHOUT_MAXIMUM.min(most).max(current))
 }
 
-/// As many of the wanted connections as this limit of open files leaves; says so when those are
-/// fewer.
+/// As many of the connections that `variable` wants as this limit of open files leaves; says so when
+/// those are fewer.
 ///
 /// # Errors
 /// When the limit leaves none.
-pub fn connections_within(limit: Option<u64>, wanted: usize) -> Result<usize, Failure> {
+pub fn connections_within(
+    limit: Option<u64>,
+    wanted: usize,
+    variable: &str,
+) -> Result<usize, TooFew> {
     let Some(limit) = limit else {
         return Ok(wanted);
     };
     let files = usize::try_from(limit).unwrap_or(usize::MAX);
     let fit = files.saturating_sub(BESIDES);
     if fit == 0 {
-        return Err(Failure::OpenFiles {
+        return Err(TooFew {
             limit,
             least: BESIDES + 1,
         });
@@ -54,7 +68,7 @@ pub fn connections_within(limit: Option<u64>, wanted: usize) -> Result<usize, Fa
             connections = fit,
             wanted,
             open_files = limit,
-            "fewer connections are served than CHAT_LIMIT_CONNECTIONS: raise the limit of open \
+            "fewer connections are served than {variable}: raise the limit of open \
              files (`ulimit -n`, `LimitNOFILE=`) by {}, or lower the variable",
             wanted - fit
         );
@@ -68,7 +82,7 @@ mod tests {
 
     #[test]
     fn connections_leave_files_for_everything_else() {
-        let fit = |limit, wanted| connections_within(limit, wanted).ok();
+        let fit = |limit, wanted| connections_within(limit, wanted, "LIMIT").ok();
         assert_eq!(fit(Some(20_000), 18_000), Some(18_000));
         assert_eq!(fit(Some(18_256), 18_000), Some(18_000));
         assert_eq!(fit(Some(18_255), 18_000), Some(17_999));
@@ -87,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_leaves_no_connection_stops_the_start_with_an_instruction() {
-        let refusal = connections_within(Some(256), 18_000).unwrap_err();
+        let refusal = connections_within(Some(256), 18_000, "LIMIT").unwrap_err();
         let words = refusal.to_string();
         assert!(words.contains("256") && words.contains("257") && words.contains("ulimit -n"));
     }
