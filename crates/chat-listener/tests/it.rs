@@ -137,8 +137,8 @@ async fn a_reader_that_takes_nothing_of_a_big_answer_loses_its_place() {
     };
     let server = Server::start(big(BIG), settings).await;
     let _deaf = server.deaf().await;
-    let served = async { while server.answer_to(CLOSING).await.len() < BIG {} };
-    timeout(PATIENCE, served).await.unwrap();
+    let again = async { while server.answer_to(CLOSING).await.len() < BIG {} };
+    timeout(PATIENCE, again).await.unwrap();
 }
 
 /// Whether the system still has the server's end of a connection.

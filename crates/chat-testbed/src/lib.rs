@@ -10,12 +10,14 @@ mod config;
 mod database;
 mod error;
 mod nats;
+mod open_files;
 mod postgres;
 mod process;
 
 pub use database::{Database, database};
 pub use error::Error;
 pub use nats::Nats;
+pub use open_files::leave_files;
 pub use postgres::{Durability, Postgres};
 pub use process::Process;
 pub use rustix::process::Signal;

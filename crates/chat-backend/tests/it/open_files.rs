@@ -1,34 +1,19 @@
 //! A process that runs out of open files: it says so, and serves again when there are some.
 
-use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use chat_testbed::leave_files;
 
 use crate::support::{PATIENCE, Program};
-
-/// Leaves so many files to open: the limit is on their numbers, and the lowest is used first.
-fn leave(program: &Program, files: usize) {
-    let open = std::fs::read_dir(format!("/proc/{}/fd", program.child.id())).unwrap();
-    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
-    let open: HashSet<u64> = open.filter_map(|entry| number(entry.unwrap())).collect();
-    let limit = (0..).filter(|number| !open.contains(number)).nth(files);
-    let limit = Rlimit {
-        current: limit,
-        maximum: limit,
-    };
-    let pid = Pid::from_raw(program.child.id().try_into().unwrap());
-    prlimit(pid, Resource::Nofile, limit).unwrap();
-}
 
 #[test]
 fn a_process_without_open_files_waits_and_serves_again_when_there_are_some() {
     let program = Program::start(&[], "ulimit -n 300");
     assert!(program.says("ulimit -n").contains("\"connections\":44"));
     let address = &program.serving();
-    leave(&program, 3);
+    leave_files(program.child.id(), 3).unwrap();
 
     let begun = Instant::now();
     let idle: Vec<_> = (0..20).map(|_| TcpStream::connect(address)).collect();
