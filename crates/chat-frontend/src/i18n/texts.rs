@@ -32,10 +32,11 @@ texts! {
     // The service.
     Product { "사랑방" "Sarangbang" }
     NoSuchSite { "이 주소에는 대화방이 없어요." "There is no room at this address." }
-    ServiceDown {
-        "지금은 대화방을 열 수 없어요. 잠시 후 다시 시도해 주세요."
-        "The room cannot be opened right now. Please try again in a moment."
+    NoSuchSiteText {
+        "이 페이지를 운영한다면 data-site 값을 확인해 주세요."
+        "If this is your page, check the value of data-site."
     }
+    ServiceDown { "잠시 후 저절로 다시 열어요." "It is tried again by itself in a moment." }
     NotFoundTitle { "찾는 페이지가 없어요" "This page does not exist" }
     NotFoundText {
         "주소가 바뀌었거나 초대받은 사람만 볼 수 있는 방이에요."

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, value_parser};
 
 use crate::config::API_BASE_URL;
 
@@ -35,7 +36,78 @@ pub struct Config {
     /// Where this server reaches the API, when that is not where browsers reach it.
     #[arg(long, env = "CHAT_FRONTEND_API_INTERNAL_URL")]
     pub api_internal_url: Option<String>,
+
+    /// How many reverse proxies in front of this server append to `X-Forwarded-For`; 0 ignores the
+    /// header. 0 to 16.
+    #[arg(
+        long,
+        env = "CHAT_FRONTEND_TRUSTED_PROXIES",
+        default_value_t = 0,
+        value_parser = value_parser!(u8).range(..=16)
+    )]
+    pub trusted_proxies: u8,
+
+    /// Connections at once; fewer, with a warning, where the limit of open files leaves fewer. 1 to
+    /// 1000000.
+    #[arg(
+        long,
+        env = "CHAT_FRONTEND_LIMIT_CONNECTIONS",
+        default_value_t = 8_000,
+        value_parser = value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub limit_connections: u32,
+
+    /// Connections of one address at once; behind trusted proxies they are only counted in all. 1 to
+    /// 1000000.
+    #[arg(
+        long,
+        env = "CHAT_FRONTEND_LIMIT_CONNECTIONS_PER_ADDRESS",
+        default_value_t = 200,
+        value_parser = value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub limit_connections_per_address: u32,
+
+    /// How many keys of no known site one address may have looked up at the API within a minute. 1 to
+    /// 10000.
+    #[arg(
+        long,
+        env = "CHAT_FRONTEND_LIMIT_LOOKUPS",
+        default_value_t = 20,
+        value_parser = value_parser!(u32).range(1..=10_000)
+    )]
+    pub limit_lookups: u32,
+
+    /// Milliseconds for the headers of a request, and for an idle connection. 100 to 300000.
+    #[arg(
+        long,
+        env = "CHAT_FRONTEND_HEADERS_MS",
+        default_value_t = 5_000,
+        value_parser = value_parser!(u64).range(100..=300_000)
+    )]
+    pub headers_ms: u64,
+
+    /// Milliseconds that a write may stall; the system gives a reader that takes nothing up after
+    /// three times as long. 100 to 300000.
+    #[arg(
+        long,
+        env = "CHAT_FRONTEND_WRITE_STALL_MS",
+        default_value_t = 10_000,
+        value_parser = value_parser!(u64).range(100..=300_000)
+    )]
+    pub write_stall_ms: u64,
+
+    /// At the end of the process: milliseconds for answers that are under way. 0 to 3600000.
+    #[arg(
+        long,
+        env = "CHAT_FRONTEND_GRACE_MS",
+        default_value_t = 10_000,
+        value_parser = value_parser!(u64).range(..=3_600_000)
+    )]
+    pub grace_ms: u64,
 }
+
+/// After how many times the limit of a write the system gives up a reader that takes nothing.
+const UNTAKEN_AFTER_STALLS: u32 = 3;
 
 impl Config {
     /// Checks what the types do not.
@@ -48,6 +120,40 @@ impl Config {
             check_base("CHAT_FRONTEND_API_INTERNAL_URL", url)?;
         }
         Ok(self)
+    }
+
+    /// The times and limits of connections, of which there are `connections` at most.
+    pub fn listener(&self, connections: usize) -> chat_listener::Settings {
+        let write_stall = Duration::from_millis(self.write_stall_ms);
+        // A proxy's connections carry everybody's requests: its address has no share of its own.
+        let connections_per_address = match self.trusted_proxies {
+            0 => count(self.limit_connections_per_address),
+            _ => connections,
+        };
+        chat_listener::Settings {
+            headers: Duration::from_millis(self.headers_ms),
+            write_stall,
+            untaken: write_stall * UNTAKEN_AFTER_STALLS,
+            connections,
+            connections_per_address,
+            ..chat_listener::Settings::default()
+        }
+    }
+
+    /// As many connections as the limit of open files leaves of those that are wanted.
+    ///
+    /// # Errors
+    /// When it leaves none.
+    pub fn connections_within(&self, open_files: Option<u64>) -> anyhow::Result<usize> {
+        let wanted = count(self.limit_connections);
+        let variable = "CHAT_FRONTEND_LIMIT_CONNECTIONS";
+        let fit = chat_listener::open_files::connections_within(open_files, wanted, variable);
+        Ok(fit?)
+    }
+
+    /// For answers that are under way when the process ends.
+    pub fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms)
     }
 
     /// Where this server reaches the API.
@@ -70,6 +176,10 @@ fn check_base(name: &str, base: &str) -> anyhow::Result<()> {
             "{name} is \"{base}\"; it must be an http or https address without a slash at the end"
         ),
     }
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -107,5 +217,34 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(other.api_internal_url(), "http://b:2");
+    }
+
+    #[test]
+    fn numbers_have_ranges() {
+        for (flag, least, most) in [
+            ("--trusted-proxies", 0, 16),
+            ("--limit-connections", 1, 1_000_000),
+            ("--limit-connections-per-address", 1, 1_000_000),
+            ("--limit-lookups", 1, 10_000),
+            ("--headers-ms", 100, 300_000),
+            ("--write-stall-ms", 100, 300_000),
+            ("--grace-ms", 0, 3_600_000),
+        ] {
+            let with = |number: i64| config(&[&format!("{flag}={number}")]);
+            for inside in [least, most] {
+                assert!(with(inside).is_ok(), "{flag} {inside}");
+            }
+            for outside in [least - 1, most + 1] {
+                assert!(with(outside).is_err(), "{flag} {outside}");
+            }
+        }
+    }
+
+    #[test]
+    fn behind_a_proxy_connections_are_only_counted_in_all() {
+        let direct = config(&[]).unwrap().listener(1_000);
+        assert_eq!(direct.connections_per_address, 200);
+        let proxied = config(&["--trusted-proxies=1"]).unwrap().listener(1_000);
+        assert_eq!(proxied.connections_per_address, 1_000);
     }
 }

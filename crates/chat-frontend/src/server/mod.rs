@@ -1,21 +1,28 @@
 //! The server of the web client: renders shells, serves assets, and answers health checks on a port
 //! of its own. It calls the API for one thing only: which origins may frame a site's rooms.
 
+mod allowance;
 pub mod assets;
 pub mod config;
 pub mod headers;
 pub mod locale;
+pub mod notice;
 pub mod page;
 pub mod shell;
 pub mod sites;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use axum::routing::get;
+use chat_listener::{Running, Served, Settings, open_files};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 use tower_http::compression::CompressionLayer;
 
 use self::assets::Assets;
@@ -37,7 +44,7 @@ impl AppState {
     pub fn new(config: Config, assets: Assets) -> Self {
         // It refuses only where that was done before.
         let _ = any_spawner::Executor::init_tokio();
-        let sites = Sites::new(config.api_internal_url());
+        let sites = Sites::new(config.api_internal_url(), config.limit_lookups);
         Self(Arc::new(Inner {
             config,
             assets,
@@ -61,20 +68,60 @@ impl AppState {
     }
 }
 
-/// Serves until the process is asked to stop.
+/// Connections to the admin port at once.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// Serves until the process is asked to stop, then lets answers under way finish.
 ///
 /// # Errors
 /// Names the address that cannot be listened on, or the assets that cannot be read.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let assets = Assets::load(&config.assets)?;
-    let listener = listen(config.addr).await?;
-    let admin_listener = listen(config.admin_addr).await?;
-    tracing::info!(addr = %config.addr, admin = %config.admin_addr, api = %config.api_base, "serving");
-    let state = AppState::new(config, assets);
-    let public = axum::serve(listener, router(state)).with_graceful_shutdown(stop_signal());
-    let admin = axum::serve(admin_listener, admin_router()).with_graceful_shutdown(stop_signal());
-    tokio::try_join!(public.into_future(), admin.into_future())?;
+    let connections = config.connections_within(open_files::raise_limit())?;
+    let settings = config.listener(connections);
+    let admin_settings = Settings {
+        connections: ADMIN_CONNECTIONS,
+        connections_per_address: ADMIN_CONNECTIONS,
+        ..settings.clone()
+    };
+    let grace = config.grace();
+    let public = listen(config.addr).await?;
+    let admin = listen(config.admin_addr).await?;
+    let stop = StopSignals::new()?;
+    tracing::info!(addr = %public.local_addr()?, admin = %admin.local_addr()?, api = %config.api_base, "serving");
+    let router = router(AppState::new(config, assets));
+    let running = Running::default();
+    for (listener, router, settings) in [
+        (public, router, settings),
+        (admin, admin_router(), admin_settings),
+    ] {
+        let served = Served { router, bad_host };
+        let serving = chat_listener::serve(listener, served, settings, running.clone());
+        running.tasks.spawn(serving);
+    }
+    stop.received().await;
+    end(&running, grace).await;
     Ok(())
+}
+
+/// Ends what runs; what does not end within the grace is cut, by the end of the process.
+async fn end(running: &Running, grace: Duration) {
+    tracing::info!("draining");
+    running.draining.cancel();
+    running.tasks.close();
+    if timeout(grace, running.tasks.wait()).await.is_err() {
+        let connections = running.tasks.len();
+        tracing::warn!(connections, "cut after the grace period");
+    }
+    tracing::info!("ended");
+}
+
+fn bad_host() -> axum::response::Response {
+    (
+        StatusCode::BAD_REQUEST,
+        "exactly one valid Host that is served here is needed",
+    )
+        .into_response()
 }
 
 /// What browsers reach.
@@ -105,11 +152,26 @@ async fn listen(addr: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {addr}; is another process using it?"))
 }
 
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("a handler can be installed");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+/// What asks the process to stop.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// From here on the signals do not end the process by themselves.
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Returns at the first of them.
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

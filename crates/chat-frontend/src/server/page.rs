@@ -1,8 +1,11 @@
 //! The pages: chooses what the shell is told, renders it, and sets the page's policy.
 
-use axum::extract::{Path, Query, Request, State};
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use chat_listener::{AddressKey, client_ip};
 use chat_types::id::{PageKey, SiteKey};
 use chat_types::room::OpenPage;
 use leptos::IntoView;
@@ -12,9 +15,10 @@ use leptos::prelude::{RwSignal, provide_context};
 use super::AppState;
 use super::headers::content_security_policy;
 use super::locale::Look;
+use super::notice;
 use super::shell::{AppShell, AppShellProps, EmbedShell, EmbedShellProps, Head, HeadStart};
 use super::sites::SiteError;
-use crate::i18n::{Key, LangCtx, text};
+use crate::i18n::LangCtx;
 use crate::routes::Page;
 use crate::state::navigation::Requested;
 
@@ -39,9 +43,11 @@ pub async fn app(
     let head = Head {
         artifact: state.assets().manifest().app.clone(),
         own_look: true,
-        ..head(&state, &look, request.headers(), head_start)
+        head_start,
+        ..head(&state, &look, request.headers())
     };
-    let mut response = render(head, request, "'none'", |head| {
+    let policy = content_security_policy(&head.nonce, &head.api_base, "'none'");
+    let mut response = render(head, request, &policy, |head| {
         AppShell(AppShellProps { head })
     })
     .await;
@@ -55,21 +61,20 @@ pub async fn app(
 /// Never: two texts can always be written as JSON.
 pub async fn embed(
     State(state): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path((site, page)): Path<(String, String)>,
     Query(look): Query<Look>,
     request: Request,
 ) -> Response {
-    let lang = look.lang(request.headers());
-    let refuse = |status: StatusCode, key: Key| (status, text(lang, key)).into_response();
+    let head = head(&state, &look, request.headers());
     let (Ok(site), Ok(page)) = (site.parse::<SiteKey>(), page.parse::<PageKey>()) else {
-        return refuse(StatusCode::NOT_FOUND, Key::NoSuchSite);
+        return notice::refuse(SiteError::NotFound, &head);
     };
-    let ancestors = match state.sites().frame_ancestors(&site).await {
+    let visitor = client_ip(request.headers(), peer, state.config().trusted_proxies);
+    let visitor = AddressKey::from(visitor);
+    let ancestors = match state.sites().frame_ancestors(&site, visitor).await {
         Ok(ancestors) => ancestors,
-        Err(SiteError::NotFound) => return refuse(StatusCode::NOT_FOUND, Key::NoSuchSite),
-        Err(SiteError::Unavailable) => {
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, Key::ServiceDown);
-        }
+        Err(error) => return notice::refuse(error, &head),
     };
     let open = OpenPage {
         site,
@@ -80,14 +85,18 @@ pub async fn embed(
         url: format!("{}/v1/pages", state.config().api_base),
         body: Some(serde_json::to_string(&open).expect("two texts can be written as JSON")),
     };
-    let head = head(&state, &look, request.headers(), Some(head_start));
-    render(head, request, &ancestors, |head| {
+    let head = Head {
+        head_start: Some(head_start),
+        ..head
+    };
+    let policy = content_security_policy(&head.nonce, &head.api_base, &ancestors);
+    render(head, request, &policy, |head| {
         EmbedShell(EmbedShellProps { head })
     })
     .await
 }
 
-fn head(state: &AppState, look: &Look, headers: &HeaderMap, head_start: Option<HeadStart>) -> Head {
+fn head(state: &AppState, look: &Look, headers: &HeaderMap) -> Head {
     let manifest = state.assets().manifest();
     Head {
         nonce: Nonce::new(),
@@ -97,18 +106,18 @@ fn head(state: &AppState, look: &Look, headers: &HeaderMap, head_start: Option<H
         artifact: manifest.embed.clone(),
         css: manifest.css.clone(),
         icon: manifest.icon.clone(),
-        head_start,
+        head_start: None,
         own_look: false,
     }
 }
 
+/// Renders a document under a policy.
 async fn render<V: IntoView + 'static>(
     head: Head,
     request: Request,
-    frame_ancestors: &str,
-    shell: fn(Head) -> V,
+    policy: &str,
+    shell: impl Fn(Head) -> V + Clone + Send + Sync + 'static,
 ) -> Response {
-    let policy = content_security_policy(&head.nonce, &head.api_base, frame_ancestors);
     let (nonce, lang) = (head.nonce.clone(), head.lang);
     let page = Page::at(request.uri().path());
     let context = move || {

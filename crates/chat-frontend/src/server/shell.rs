@@ -96,7 +96,7 @@ fn Document(head: Head, children: Children) -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name=API_BASE_META content=head.api_base/>
-                <title>{text(head.lang, Key::Product)}</title>
+                <title inner_html=text(head.lang, Key::Product)></title>
                 <script nonce=head.nonce.clone() inner_html=MARKUP></script>
                 {head.own_look.then(|| view! { <script nonce=head.nonce.clone() inner_html=OWN_LOOK></script> })}
                 <link rel="preconnect" href=api_origin crossorigin=""/>

@@ -1,99 +1,233 @@
-//! Which origins may frame a site's rooms, asked from the API and kept for a short while, so that a
-//! blog with many readers costs the API one request a minute.
+//! Which origins may frame a site's rooms, asked from the API and kept, so that a blog with many
+//! readers costs the API one request a minute, and shows its rooms while the API refuses or is away.
+//!
+//! What the API has named stays apart from keys that name nothing, so that guessed keys push no site
+//! out; and an address may have only a few keys looked up that name no known site.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chat_listener::AddressKey;
 use chat_types::id::SiteKey;
 use chat_types::room::Site;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use super::allowance::Allowance;
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_mins(1);
+/// How long a known site is used at once while the API is asked behind. One that nobody visited for
+/// longer is asked for first, so that an origin that was taken away is not served from memory.
+const RENEWED_BEHIND: Duration = Duration::from_mins(5);
+/// How long a known site is used while the API refuses or is away.
+const KEPT: Duration = Duration::from_hours(12);
+/// How long the API is left alone about a known site after it was asked in vain.
+const PAUSE: Duration = Duration::from_secs(5);
 /// How long the API may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many sites are remembered; guessed keys must not fill the memory.
-const REMEMBERED: usize = 1_000;
+/// How many keys that name nothing are remembered. Beyond that all of them are forgotten.
+const NAMELESS: usize = 1_000;
 
 /// Why there is no list of origins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SiteError {
     /// There is no such site.
     NotFound,
-    /// The API cannot be reached or did not answer in time.
+    /// The API cannot be reached, refused, or did not answer in time.
     Unavailable,
+    /// This address has had too many unknown keys looked up.
+    TooMany,
 }
 
+/// A value of `frame-ancestors`.
+type Ancestors = Arc<str>;
+type Answer = Result<Ancestors, SiteError>;
+/// A question that is under way; whoever has the same one waits for the same answer.
+type Asking = Shared<BoxFuture<'static, Answer>>;
+
 /// The sites, as the API knows them.
-pub struct Sites {
+#[derive(Clone)]
+pub struct Sites(Arc<Inner>);
+
+struct Inner {
     api: String,
     client: reqwest::Client,
-    known: Mutex<HashMap<SiteKey, (Instant, Option<String>)>>,
+    lookups: Allowance,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// Sites that the API has named: as many as it has. Only its own word or age takes one out.
+    known: HashMap<SiteKey, Known>,
+    /// Keys that name nothing, and when the API said so.
+    nameless: HashMap<SiteKey, Instant>,
+    /// The questions that are under way.
+    asking: HashMap<SiteKey, Asking>,
+}
+
+struct Known {
+    ancestors: Ancestors,
+    answered: Instant,
+    asked: Instant,
+}
+
+/// What is remembered of a key, and what has to be done about it.
+enum Remembered {
+    /// To be used as it is.
+    Answer(Answer),
+    /// To be used at once, and asked again.
+    Ageing(Ancestors),
+    /// To be asked again, and used when there is no answer.
+    Old(Ancestors),
+    /// To be asked.
+    Nothing,
 }
 
 impl Sites {
-    /// Asks the API at `api`.
+    /// Asks the API at `api`; for keys of no known site `lookups` times a minute for each address.
     ///
     /// # Panics
     /// Only where the operating system gives no source of randomness.
-    pub fn new(api: String) -> Self {
+    pub fn new(api: String, lookups: u32) -> Self {
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .expect("a client without special settings can be made");
-        Self {
+        Self(Arc::new(Inner {
             api,
             client,
-            known: Mutex::default(),
+            lookups: Allowance::per_minute(lookups),
+            memory: Mutex::default(),
+        }))
+    }
+
+    /// The value of `frame-ancestors` for pages that show rooms of this site to this visitor.
+    pub async fn frame_ancestors(&self, site: &SiteKey, visitor: AddressKey) -> Answer {
+        self.frame_ancestors_at(site, visitor, Instant::now()).await
+    }
+
+    async fn frame_ancestors_at(
+        &self,
+        site: &SiteKey,
+        visitor: AddressKey,
+        now: Instant,
+    ) -> Answer {
+        let remembered = self.memory().recall(site, now);
+        match remembered {
+            Remembered::Answer(answer) => answer,
+            Remembered::Ageing(ancestors) => {
+                drop(self.ask(site, now));
+                Ok(ancestors)
+            }
+            Remembered::Old(ancestors) => match self.ask(site, now).await {
+                Err(SiteError::Unavailable) => Ok(ancestors),
+                answer => answer,
+            },
+            Remembered::Nothing => self.look_up(site, visitor, now).await,
         }
     }
 
-    /// The value of `frame-ancestors` for pages that show rooms of this site.
-    pub async fn frame_ancestors(&self, site: &SiteKey) -> Result<String, SiteError> {
-        let answer = match self.remembered(site) {
-            Some(answer) => answer,
-            None => self.ask(site).await?,
-        };
-        answer.ok_or(SiteError::NotFound)
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "the outer one is whether it is known, the inner one whether it exists"
-    )]
-    fn remembered(&self, site: &SiteKey) -> Option<Option<String>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .get(site)
-            .filter(|(at, _)| at.elapsed() < FRESH)
-            .map(|(_, answer)| answer.clone())
-    }
-
-    async fn ask(&self, site: &SiteKey) -> Result<Option<String>, SiteError> {
-        let response = self
-            .client
-            .get(format!("{}/v1/sites/{site}", self.api))
-            .send()
-            .await
-            .map_err(|_| SiteError::Unavailable)?;
-        let answer = match response.status().as_u16() {
-            200 => Some(ancestors(
-                &response
-                    .json::<Site>()
-                    .await
-                    .map_err(|_| SiteError::Unavailable)?,
-            )),
-            404 => None,
-            _ => return Err(SiteError::Unavailable),
-        };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.clear();
+    async fn look_up(&self, site: &SiteKey, visitor: AddressKey, now: Instant) -> Answer {
+        if !self.0.lookups.take(visitor, now) {
+            return Err(SiteError::TooMany);
         }
-        known.insert(site.clone(), (Instant::now(), answer.clone()));
-        Ok(answer)
+        let answer = self.ask(site, now).await;
+        if answer.is_ok() {
+            self.0.lookups.put_back(visitor);
+        }
+        answer
+    }
+
+    /// Asks the API, in a task of its own: the answer is wanted even if this visitor goes away.
+    fn ask(&self, site: &SiteKey, now: Instant) -> Asking {
+        let mut memory = self.memory();
+        if let Some(asking) = memory.asking.get(site) {
+            return asking.clone();
+        }
+        let (sites, key) = (self.clone(), site.clone());
+        let task = tokio::spawn(async move {
+            let answer = sites.request(&key).await;
+            sites.memory().learn(key, &answer, now);
+            answer
+        });
+        let asking = task.map(|ended| ended.unwrap_or(Err(SiteError::Unavailable)));
+        let asking = asking.boxed().shared();
+        memory.asking.insert(site.clone(), asking.clone());
+        asking
+    }
+
+    async fn request(&self, site: &SiteKey) -> Answer {
+        let request = self.0.client.get(format!("{}/v1/sites/{site}", self.0.api));
+        let unavailable = |_| SiteError::Unavailable;
+        let response = request.send().await.map_err(unavailable)?;
+        match response.status().as_u16() {
+            200 => {
+                let site = response.json::<Site>().await.map_err(unavailable)?;
+                Ok(ancestors(&site).into())
+            }
+            404 => Err(SiteError::NotFound),
+            _ => Err(SiteError::Unavailable),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        let memory = &self.0.memory;
+        memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn recall(&mut self, site: &SiteKey, now: Instant) -> Remembered {
+        let age = |since| now.saturating_duration_since(since);
+        if self.nameless.get(site).is_some_and(|&at| age(at) < FRESH) {
+            return Remembered::Answer(Err(SiteError::NotFound));
+        }
+        let Some(known) = self.known.get_mut(site) else {
+            return Remembered::Nothing;
+        };
+        let ancestors = Arc::clone(&known.ancestors);
+        match age(known.answered) {
+            old if old >= KEPT => {
+                self.known.remove(site);
+                return Remembered::Nothing;
+            }
+            young if young < FRESH => return Remembered::Answer(Ok(ancestors)),
+            _ if age(known.asked) < PAUSE => return Remembered::Answer(Ok(ancestors)),
+            _ => known.asked = now,
+        }
+        if age(known.answered) < RENEWED_BEHIND {
+            Remembered::Ageing(ancestors)
+        } else {
+            Remembered::Old(ancestors)
+        }
+    }
+
+    fn learn(&mut self, site: SiteKey, answer: &Answer, now: Instant) {
+        self.asking.remove(&site);
+        match answer {
+            Ok(ancestors) => {
+                self.nameless.remove(&site);
+                let known = Known {
+                    ancestors: Arc::clone(ancestors),
+                    answered: now,
+                    asked: now,
+                };
+                self.known.insert(site, known);
+            }
+            Err(SiteError::NotFound) => {
+                self.known.remove(&site);
+                if self.nameless.len() >= NAMELESS {
+                    self.nameless.clear();
+                }
+                self.nameless.insert(site, now);
+            }
+            Err(_) => {}
+        }
     }
 }
 
@@ -122,13 +256,219 @@ fn ancestors(site: &Site) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+
+    use axum::Json;
+    use axum::extract::Path;
+    use axum::http::StatusCode;
+    use axum::response::{IntoResponse, Response};
+    use axum::routing::get;
+
     use super::*;
+
+    /// What the API says about the site `blog`, and how often it was asked about anything. Every
+    /// other site that begins with `real` is there, and no more.
+    #[derive(Default)]
+    struct Api {
+        status: AtomicU16,
+        asked: AtomicUsize,
+    }
+
+    impl Api {
+        async fn start() -> (Arc<Self>, Sites) {
+            let api = Arc::new(Self::default());
+            api.says(200);
+            let answering = Arc::clone(&api);
+            let answer = move |Path(key): Path<String>| {
+                let answering = Arc::clone(&answering);
+                async move { answering.answer(&key) }
+            };
+            let router = axum::Router::new().route("/v1/sites/{key}", get(answer));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let base = format!("http://{}", listener.local_addr().unwrap());
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            (api, Sites::new(base, LOOKUPS))
+        }
+
+        fn answer(&self, key: &str) -> Response {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            match self.status.load(Ordering::SeqCst) {
+                200 if key == "blog" || key.starts_with("real") => {
+                    Json(site(&["https://blog.example"])).into_response()
+                }
+                200 => StatusCode::NOT_FOUND.into_response(),
+                status => StatusCode::from_u16(status).unwrap().into_response(),
+            }
+        }
+
+        fn says(&self, status: u16) {
+            self.status.store(status, Ordering::SeqCst);
+        }
+
+        fn asked(&self) -> usize {
+            self.asked.load(Ordering::SeqCst)
+        }
+    }
+
+    const LOOKUPS: u32 = 3;
+    const REFUSALS: [u16; 3] = [429, 500, 503];
+
+    fn before(end: Duration) -> Duration {
+        end.saturating_sub(Duration::from_millis(1))
+    }
+
+    fn key(text: &str) -> SiteKey {
+        text.parse().unwrap()
+    }
+
+    fn visitor(number: u32) -> AddressKey {
+        AddressKey::from(IpAddr::V4(Ipv4Addr::from(number)))
+    }
+
+    async fn visit_by(number: u32, sites: &Sites, site: &str, now: Instant) -> Answer {
+        let site = key(site);
+        sites.frame_ancestors_at(&site, visitor(number), now).await
+    }
+
+    async fn visit(sites: &Sites, site: &str, now: Instant) -> Answer {
+        visit_by(1, sites, site, now).await
+    }
+
+    /// Waits for the questions that are under way.
+    async fn settled(sites: &Sites) {
+        let asking: Vec<_> = sites.memory().asking.values().cloned().collect();
+        for question in asking {
+            let _ = question.await;
+        }
+    }
 
     fn site(origins: &[&str]) -> Site {
         Site {
-            key: "blog".parse().unwrap(),
+            key: key("blog"),
             origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
         }
+    }
+
+    #[tokio::test]
+    async fn a_fresh_answer_is_used_without_asking() {
+        let ((api, sites), now) = (Api::start().await, Instant::now());
+        for later in [Duration::ZERO, before(FRESH)] {
+            let answer = visit(&sites, "blog", now + later).await;
+            assert_eq!(&*answer.unwrap(), "https://blog.example");
+        }
+        assert_eq!(api.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_ageing_answer_is_used_at_once_and_asked_again_behind_once() {
+        let ((api, sites), now) = (Api::start().await, Instant::now());
+        visit(&sites, "blog", now).await.unwrap();
+        for _ in 0..5 {
+            visit(&sites, "blog", now + FRESH).await.unwrap();
+        }
+        settled(&sites).await;
+        assert_eq!(api.asked(), 2);
+        visit(&sites, "blog", now + FRESH + before(FRESH))
+            .await
+            .unwrap();
+        assert_eq!(api.asked(), 2, "what was asked behind is fresh");
+    }
+
+    #[tokio::test]
+    async fn a_known_site_is_served_while_the_api_refuses_and_not_for_ever() {
+        for refusal in REFUSALS {
+            let ((api, sites), now) = (Api::start().await, Instant::now());
+            visit(&sites, "blog", now).await.unwrap();
+            api.says(refusal);
+            for later in [FRESH, RENEWED_BEHIND, before(KEPT)] {
+                assert!(
+                    visit(&sites, "blog", now + later).await.is_ok(),
+                    "{later:?}"
+                );
+                settled(&sites).await;
+            }
+            let end = visit(&sites, "blog", now + KEPT).await;
+            assert_eq!(end, Err(SiteError::Unavailable));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_api_that_refuses_is_asked_about_a_site_only_now_and_then() {
+        let ((api, sites), now) = (Api::start().await, Instant::now());
+        visit(&sites, "blog", now).await.unwrap();
+        api.says(429);
+        let old = now + RENEWED_BEHIND;
+        for later in [Duration::ZERO, Duration::ZERO, before(PAUSE)] {
+            visit(&sites, "blog", old + later).await.unwrap();
+        }
+        assert_eq!(api.asked(), 2);
+        visit(&sites, "blog", old + PAUSE).await.unwrap();
+        assert_eq!(api.asked(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_site_that_is_gone_is_gone_when_nobody_visited_it_for_a_while() {
+        let ((api, sites), now) = (Api::start().await, Instant::now());
+        visit(&sites, "blog", now).await.unwrap();
+        api.says(404);
+        let gone = visit(&sites, "blog", now + RENEWED_BEHIND).await;
+        assert_eq!(gone, Err(SiteError::NotFound));
+    }
+
+    #[tokio::test]
+    async fn keys_that_name_nothing_push_no_site_out_and_cost_bounded_memory() {
+        let ((api, sites), now) = (Api::start().await, Instant::now());
+        visit(&sites, "blog", now).await.unwrap();
+        for number in 0..=u32::try_from(NAMELESS).unwrap() {
+            let answer = visit_by(number, &sites, &format!("guess-{number}"), now).await;
+            assert_eq!(answer, Err(SiteError::NotFound));
+        }
+        assert!(sites.memory().nameless.len() <= NAMELESS);
+        let asked = api.asked();
+        assert!(visit(&sites, "blog", now).await.is_ok());
+        assert_eq!(api.asked(), asked);
+    }
+
+    #[tokio::test]
+    async fn an_address_has_few_unknown_keys_looked_up_and_known_sites_are_open_to_it() {
+        let ((api, sites), now) = (Api::start().await, Instant::now());
+        visit(&sites, "blog", now).await.unwrap();
+        for guess in ["a", "b", "c"] {
+            assert_eq!(visit(&sites, guess, now).await, Err(SiteError::NotFound));
+        }
+        assert_eq!(visit(&sites, "d", now).await, Err(SiteError::TooMany));
+        assert_eq!(visit(&sites, "a", now).await, Err(SiteError::NotFound));
+        assert_eq!(api.asked(), 4);
+        assert!(visit(&sites, "blog", now).await.is_ok());
+        let other = visit_by(2, &sites, "d", now).await;
+        assert_eq!(other, Err(SiteError::NotFound));
+    }
+
+    #[tokio::test]
+    async fn real_sites_use_up_no_allowance() {
+        let ((_api, sites), now) = (Api::start().await, Instant::now());
+        for number in 0..2 * LOOKUPS {
+            assert!(visit(&sites, &format!("real-{number}"), now).await.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn visitors_who_come_at_once_cost_one_question() {
+        let ((api, sites), now) = (Api::start().await, Instant::now());
+        let blog = key("blog");
+        let visits = (0..20).map(|number| sites.frame_ancestors_at(&blog, visitor(number), now));
+        for answer in futures_util::future::join_all(visits).await {
+            assert!(answer.is_ok());
+        }
+        assert_eq!(api.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_api_that_is_away_is_unavailable() {
+        let sites = Sites::new("http://127.0.0.1:9".to_owned(), LOOKUPS);
+        let answer = visit(&sites, "blog", Instant::now()).await;
+        assert_eq!(answer, Err(SiteError::Unavailable));
     }
 
     #[test]
