@@ -98,7 +98,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<PostgresStore, OpenError
     let pool = pool(settings, options.clone());
     Ok(PostgresStore::new(
         pool,
-        Writer::start(&options, settings),
+        Writer::start(&by_key(options), settings),
         settings,
     ))
 }
@@ -147,6 +147,18 @@ fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
         ("default_transaction_isolation", "read committed".to_owned()),
         // Nothing here is worth a compilation.
         ("jit", "off".to_owned()),
+    ])
+}
+
+/// Adds how messages are appended: one plan, made once, that looks every row up by its key. Planning it
+/// for each group takes longer than running it for one message, and a plan that was made while the
+/// tables were small must not read them from end to end when they are large.
+fn by_key(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
     ])
 }
 
