@@ -5,6 +5,7 @@
 //! has tested nothing.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -44,19 +45,17 @@ impl Disk {
         self.0.path()
     }
 
-    /// Takes all the room that is left.
+    /// Takes all the room that is left; the server may take some of it meanwhile.
     fn fill(&self) {
-        let mut bytes = 1024 * 1024;
-        let mut taken = Vec::new();
-        while bytes >= 1 {
-            taken.resize(taken.len() + bytes, 1_u8);
-            if fs::write(self.filler(), &taken).is_err() {
-                taken.truncate(taken.len() - bytes);
-                // What fitted stays; a smaller piece may fit behind it.
-                fs::write(self.filler(), &taken).unwrap();
-                bytes /= 16;
+        let mut filler = fs::File::create(self.filler()).unwrap();
+        let piece = vec![1_u8; 1024 * 1024];
+        // What still fits of the last piece stays.
+        let full = loop {
+            if let Err(full) = filler.write_all(&piece) {
+                break full;
             }
-        }
+        };
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     }
 
     fn free(&self) {
