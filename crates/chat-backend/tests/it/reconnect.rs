@@ -281,9 +281,11 @@ async fn flood(app: &TestApp, room: RoomId) -> Socket {
     writer
 }
 
-const FLOODABLE: [(&str, &str); 3] = [
+const FLOODABLE: [(&str, &str); 5] = [
     ("--limit-frames", "100000"),
     ("--limit-frames-burst", "100000"),
+    ("--limit-documents", "100000"),
+    ("--limit-documents-burst", "100000"),
     ("--ring-bytes", "100000"),
 ];
 
