@@ -10,6 +10,7 @@
 
 mod autobahn;
 mod browser;
+mod cluster;
 mod dependencies;
 mod dev;
 mod paths;
@@ -41,6 +42,8 @@ enum Command {
     Run(run::Options),
     /// The same, and rebuild and restart when a file changes.
     Dev(run::Options),
+    /// Start PostgreSQL, NATS, three replicas behind a load balancer; with `--faults`, break them and audit.
+    Cluster(cluster::Options),
     /// Build the web client's files into `target/site`.
     Build(site::Options),
     /// Everything that CI checks, or one stage of it.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(options) => run::run(&options),
         Command::Dev(options) => dev::dev(&options),
+        Command::Cluster(options) => cluster::cluster(&options),
         Command::Build(options) => site::build(&options),
         Command::Test(options) => test::test(&options),
         Command::Size => size::size(),

@@ -24,5 +24,11 @@ pub(crate) fn site() -> PathBuf {
 
 /// A binary of the development profile.
 pub(crate) fn binary(name: &str) -> PathBuf {
-    target().join("debug").join(name)
+    binary_of(name, false)
+}
+
+/// A binary of the development profile, or of the one for releases.
+pub(crate) fn binary_of(name: &str, release: bool) -> PathBuf {
+    let profile = if release { "release" } else { "debug" };
+    target().join(profile).join(name)
 }

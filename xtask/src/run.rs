@@ -297,14 +297,19 @@ fn await_ready(side: &mut Service, admin: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks `/readyz` the plainest way.
-fn is_ready(admin: SocketAddr) -> bool {
+/// Whether a side says on its admin address that it is ready.
+pub(crate) fn is_ready(admin: SocketAddr) -> bool {
+    answers(admin, "/readyz")
+}
+
+/// Whether a server answers with 200, asked the plainest way.
+pub(crate) fn answers(address: SocketAddr, path: &str) -> bool {
     let ask = || -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&admin, Duration::from_secs(1))?;
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
         stream.set_read_timeout(Some(Duration::from_secs(2)))?;
         write!(
             stream,
-            "GET /readyz HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
         )?;
         let mut status = vec![0; "HTTP/1.1 200".len()];
         stream.read_exact(&mut status)?;

@@ -17,17 +17,19 @@ pub(crate) fn postgres() -> anyhow::Result<Option<Postgres>> {
         println!("the tests use the PostgreSQL server of {DATABASE_URL}");
         return Ok(None);
     }
-    let start = || Postgres::start(Durability::Quick);
-    let server = match start() {
+    private_postgres(Durability::Quick).map(Some)
+}
+
+/// A private PostgreSQL, installed first where it is missing.
+pub(crate) fn private_postgres(durability: Durability) -> anyhow::Result<Postgres> {
+    let server = match Postgres::start(durability) {
         Err(Error::Missing { .. }) => {
-            tools::install("the tests of the PostgreSQL store", &["postgresql"])?;
-            start()
+            tools::install("the tests and the cluster", &["postgresql"])?;
+            Postgres::start(durability)
         }
         started => started,
     };
-    server
-        .map(Some)
-        .context("the tests have no PostgreSQL server")
+    server.context("there is no private PostgreSQL server")
 }
 
 /// Makes sure that NATS is there, which tests start for themselves.

@@ -122,7 +122,7 @@ async fn serve(
         "--secret-key=0123456789abcdefghijklmnopqrstuvwxyz".to_owned(),
         format!("--limit-connections={all}"),
         format!("--limit-connections-per-address={all}"),
-        format!("--limit-anonymous-per-address={all}"),
+        format!("--limit-visitors-per-address={all}"),
         "--limit-reads=1000000/1s".to_owned(),
         // The events are made up, and the database knows nothing of them.
         "--heads-ms=3600000".to_owned(),

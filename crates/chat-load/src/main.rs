@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chat_load::proxy::{Network, Proxy};
-use chat_load::{Control, Floors, Load, Mix, SERVER_FLAGS, Scenario, Server};
+use chat_load::{Control, Faults, Floors, Load, Mix, SERVER_FLAGS, Scenario, Server};
 use clap::{Args, Parser, Subcommand};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 /// Drives real servers of Sarangbang with many clients, measures them, and audits that every promise
 /// was kept: nothing lost, doubled, reordered, made up or shown stale.
@@ -96,6 +97,10 @@ struct Run {
     /// Ask for another attempt all the time while not connected
     #[arg(long)]
     impatient: bool,
+    /// Hear on standard input what is done to the servers, a word a line, just before it is done; the
+    /// load goes on until the input ends. Say `load began` on standard output when it may begin
+    #[arg(long)]
+    faults: bool,
     /// The process of a server, to tell its CPU time and memory
     #[arg(long)]
     server_pid: Vec<u32>,
@@ -251,7 +256,12 @@ async fn execute(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Run(options) => {
             chat_load::raise_open_files();
-            let report = chat_load::run(options.scenario(), Control::default()).await?;
+            let (control, faults) = Control::with_faults();
+            let hearing = options.faults.then(|| tokio::spawn(hear(faults)));
+            let report = chat_load::run(options.scenario(), control).await?;
+            if let Some(hearing) = hearing {
+                hearing.abort();
+            }
             if let Some(path) = &options.json {
                 std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
             }
@@ -269,4 +279,17 @@ async fn execute(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
     }
+}
+
+/// Notes what somebody else does to the servers, as they tell it. The end of this ends the load.
+async fn hear(mut faults: Faults) -> std::io::Result<()> {
+    if !faults.load_began().await {
+        return Ok(());
+    }
+    writeln!(std::io::stdout(), "load began")?;
+    let mut words = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(word) = words.next_line().await? {
+        faults.begin(&word);
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ pub const SITE: &str = "load";
 
 /// What a server has to be started with: rates that a crowd behind one address does not reach, and
 /// the site of the rooms. Whoever measures with the default limits measures the limits.
-pub const SERVER_FLAGS: [&str; 22] = [
+pub const SERVER_FLAGS: [&str; 28] = [
     "--sites=load=*",
     "--first-room=",
     "--limit-guests=1000000/1s",
@@ -23,15 +23,21 @@ pub const SERVER_FLAGS: [&str; 22] = [
     "--limit-repeats=1000000/1s",
     "--limit-read-positions=1000000/1s",
     "--limit-changes=1000000/1s",
+    "--limit-room-changes=1000000/1s",
+    "--limit-guest-changes=1000000/1s",
+    "--limit-guest-rooms=1000000/1s",
     "--limit-creations=1000000/1s",
     "--limit-pages=1000000/1s",
     "--limit-reads=1000000/1s",
     "--limit-connections-per-address=1000000",
     "--limit-sockets-per-user=1000",
     "--limit-sockets-per-address=1000000",
-    "--limit-anonymous-per-address=1000000",
+    "--limit-visitors-per-address=1000000",
+    "--limit-greeting-per-address=1000000",
     "--limit-frames=10000",
     "--limit-frames-burst=100000",
+    "--limit-documents=10000",
+    "--limit-documents-burst=100000",
     "--log=warn",
     "--purge-ms=86400000",
 ];

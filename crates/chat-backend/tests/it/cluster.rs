@@ -402,7 +402,7 @@ async fn a_server_that_is_not_there_yet_keeps_no_node_from_starting() {
 #[tokio::test]
 async fn a_node_with_far_more_connections_than_the_mean_sends_some_to_the_other() {
     let own = [
-        ("--limit-anonymous-per-address", "1000"),
+        ("--limit-visitors-per-address", "1000"),
         ("--limit-connections-per-address", "1000"),
     ];
     let cluster = Cluster::start(Bus::switch(), &own).await;
