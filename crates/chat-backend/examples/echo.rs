@@ -14,10 +14,10 @@ use clap::Parser;
 use http::StatusCode;
 use tokio::net::TcpListener;
 
-/// Autobahn sends messages of up to 16 MiB, and 4 MiB in fragments of 64 bytes.
+/// Autobahn sends messages of up to 16 MiB, and 4 MiB in fragments of 64 bytes and an empty last one.
 const LIMITS: Limits = Limits {
     message_bytes: 16 * 1024 * 1024,
-    message_fragments: 4 * 1024 * 1024 / 64,
+    message_fragments: 4 * 1024 * 1024 / 64 + 1,
     message_time: Duration::from_mins(2),
     write_stall: Duration::from_secs(10),
 };
