@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use axum::response::Response;
@@ -57,7 +56,7 @@ impl Connection {
     pub(crate) async fn serve(self, stream: TcpStream) {
         // Small frames must not wait for a full segment (RFC 896 against interactive traffic).
         let _ = stream.set_nodelay(true);
-        give_up_untaken(&stream, self.settings.untaken);
+        bound_untaken(&stream, &self.settings);
         let io = TokioIo::new(StallGuard::new(stream, self.settings.write_stall));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -92,15 +91,18 @@ impl Connection {
     }
 }
 
-/// Lets the system give the connection up when the peer takes nothing for so long. Elsewhere than on
-/// Linux its own, longer patience holds.
-fn give_up_untaken(stream: &TcpStream, patience: Duration) {
+/// Bounds what the system holds for a peer that takes little or nothing. Elsewhere than on Linux its
+/// own, longer patience holds.
+fn bound_untaken(stream: &TcpStream, settings: &Settings) {
     #[cfg(target_os = "linux")]
     {
-        let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
-        // It fails for no open stream, and then the write limit is left.
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, patience_ms);
+        let socket = socket2::SockRef::from(stream);
+        // They fail for no open stream, and then the write limit is left.
+        let _ = socket.set_tcp_user_timeout(Some(settings.untaken));
+        if let Some(bytes) = settings.unsent_bytes {
+            let _ = socket.set_tcp_notsent_lowat(bytes);
+        }
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = (stream, patience);
+    let _ = (stream, settings);
 }

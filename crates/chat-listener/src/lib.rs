@@ -57,6 +57,10 @@ pub struct Settings {
     /// connection: also when the whole answer fits into the system's buffers, and also after the
     /// connection was closed here. Longer than a phone is without network on an ordinary day.
     pub untaken: Duration,
+    /// Bytes that the system holds for a connection beyond what is on the way; `None`: as many as it
+    /// likes. Where it is set, a reader that takes less than half of it within `write_stall` is cut,
+    /// and no reader takes the system's memory. Sockets that are quiet for long do without.
+    pub unsent_bytes: Option<u32>,
     /// Connections at once, upgraded ones included.
     pub connections: usize,
     /// Connections of one address at once, upgraded ones included.
@@ -72,6 +76,7 @@ impl Default for Settings {
             body: Duration::from_secs(10),
             write_stall: Duration::from_secs(10),
             untaken: Duration::from_mins(1),
+            unsent_bytes: None,
             connections: 18_000,
             connections_per_address: 200,
             hosts: Vec::new(),

@@ -160,6 +160,35 @@ fn system_has(server: SocketAddr, client: SocketAddr) -> bool {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+async fn a_reader_that_only_sips_loses_its_place() {
+    let settings = Settings {
+        write_stall: Duration::from_millis(500),
+        unsent_bytes: Some(64 * 1024),
+        connections: 1,
+        ..slow_headers()
+    };
+    // It would fit into the system's buffers.
+    let bytes = 1024 * 1024;
+    let server = Server::start(big(bytes), settings).await;
+    let mut reader = server.deaf().await;
+    let sip = async {
+        let mut sips = tokio::time::interval(Duration::from_millis(20));
+        while matches!(reader.read(&mut [0; 64]).await, Ok(1..)) {
+            sips.tick().await;
+        }
+    };
+    let again = async { while server.answer_to(CLOSING).await.len() < bytes {} };
+    let place = timeout(PATIENCE, async {
+        tokio::select! {
+            () = again => {}
+            () = async { sip.await; std::future::pending().await } => {}
+        }
+    });
+    place.await.unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
 async fn an_answer_that_nobody_takes_leaves_the_systems_buffers_too() {
     let settings = Settings {
         headers: Duration::from_millis(100),

@@ -106,6 +106,9 @@ pub struct Config {
     pub grace_ms: u64,
 }
 
+/// Bytes that the system holds for a connection beyond what is on the way: with the default limit of a
+/// write, readers slower than about 3 KB a second are cut.
+const UNSENT_BYTES: u32 = 64 * 1024;
 /// After how many times the limit of a write the system gives up a reader that takes nothing.
 const UNTAKEN_AFTER_STALLS: u32 = 3;
 
@@ -134,6 +137,7 @@ impl Config {
             headers: Duration::from_millis(self.headers_ms),
             write_stall,
             untaken: write_stall * UNTAKEN_AFTER_STALLS,
+            unsent_bytes: Some(UNSENT_BYTES),
             connections,
             connections_per_address,
             ..chat_listener::Settings::default()
