@@ -21,6 +21,10 @@ async function choose(person, room) {
   await isAt(person, `/r/${room}`);
 }
 
+/** The id of the room that is at the top of the list of rooms. */
+const topOfList = (person) =>
+  person.page.locator('.sidebar [data-room-id]').filter({ visible: true }).first().getAttribute('data-room-id');
+
 async function openSettings(person) {
   await person.at('account-menu').filter({ visible: true }).first().click();
   await isAt(person, '/settings');
@@ -62,6 +66,8 @@ scenario('from room to room, each shows its own messages', async (world) => {
   await mina.canWrite();
   await mina.say('in the second');
   await mina.shows(['in the second']);
+  // Until the list has taken the message in, its rows change places under the pointer.
+  await until(async () => (await topOfList(mina)) === second, 'the room that was written in is at the top');
   await mark(mina);
 
   await choose(mina, first);
