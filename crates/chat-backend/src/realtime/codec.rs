@@ -53,50 +53,106 @@ fn decode_document(document: &str) -> Received {
     }
 }
 
+/// Documents of a frame, joined once for every reader who gets the same ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    text: Doc,
+    documents: usize,
+}
+
+impl Run {
+    /// The run of as many of these documents, which are one after the other, as go into one frame.
+    pub(super) fn of<'a>(documents: impl Iterator<Item = &'a Doc>) -> Self {
+        let mut frame = Frame::default();
+        for doc in documents {
+            if !frame.has_room_for(doc) {
+                break;
+            }
+            frame.push(doc.clone());
+        }
+        let documents = frame.documents;
+        Self {
+            text: frame.into_text().unwrap_or_default(),
+            documents,
+        }
+    }
+
+    pub(super) fn documents(&self) -> usize {
+        self.documents
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether `doc` would be part of it too.
+    pub(super) fn has_room_for(&self, doc: &Doc) -> bool {
+        self.documents < OUT_FRAME_DOCUMENTS && self.bytes() + 1 + doc.len() <= OUT_FRAME_BYTES
+    }
+}
+
 /// A frame in the making: at most 64 documents and 64 KiB, unless one document alone is longer.
 #[derive(Default)]
 pub(super) struct Frame {
-    docs: Vec<Doc>,
+    /// Documents, or several of them joined already.
+    texts: Vec<Doc>,
+    documents: usize,
     bytes: usize,
 }
 
 impl Frame {
+    /// Whether nothing is in this frame.
+    pub(super) fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// Whether `doc` goes into this frame.
     pub(super) fn has_room_for(&self, doc: &Doc) -> bool {
-        self.docs.is_empty()
-            || (self.docs.len() < OUT_FRAME_DOCUMENTS
+        self.is_empty()
+            || (self.documents < OUT_FRAME_DOCUMENTS
                 && self.bytes + 1 + doc.len() <= OUT_FRAME_BYTES)
     }
 
     /// Whether not even a small document goes into this frame.
     pub(super) fn is_full(&self) -> bool {
-        self.docs.len() >= OUT_FRAME_DOCUMENTS || self.bytes >= OUT_FRAME_BYTES
+        self.documents >= OUT_FRAME_DOCUMENTS || self.bytes >= OUT_FRAME_BYTES
     }
 
     pub(super) fn push(&mut self, doc: Doc) {
-        self.bytes += doc.len() + usize::from(!self.docs.is_empty());
-        self.docs.push(doc);
+        self.put(doc, 1);
     }
 
-    /// The documents, in order.
-    pub(super) fn into_docs(self) -> Vec<Doc> {
-        self.docs
+    /// Begins an empty frame with a run.
+    pub(super) fn begin(&mut self, run: Run) {
+        debug_assert!(self.is_empty(), "a run is as long as a frame may be");
+        self.put(run.text, run.documents);
     }
 
-    /// The frame's text; `None` when nothing is in it. A single document keeps its shared bytes.
+    fn put(&mut self, text: Doc, documents: usize) {
+        self.bytes += text.len() + usize::from(!self.is_empty());
+        self.documents += documents;
+        self.texts.push(text);
+    }
+
+    /// The documents, in order. A document holds no line break of its own.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().flat_map(|text| text.split('\n'))
+    }
+
+    /// The frame's text; `None` when nothing is in it. A single text keeps its shared bytes.
     pub(super) fn into_text(mut self) -> Option<Utf8Bytes> {
-        match self.docs.len() {
+        match self.texts.len() {
             0 => None,
-            1 => self.docs.pop(),
+            1 => self.texts.pop(),
             _ => {
-                let mut text = String::with_capacity(self.bytes);
-                for doc in &self.docs {
-                    if !text.is_empty() {
-                        text.push('\n');
+                let mut joined = String::with_capacity(self.bytes);
+                for text in &self.texts {
+                    if !joined.is_empty() {
+                        joined.push('\n');
                     }
-                    text.push_str(doc);
+                    joined.push_str(text);
                 }
-                Some(text.into())
+                Some(joined.into())
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chat_types::id::Seq;
 use tokio::time::Instant;
 
-use super::codec::Doc;
+use super::codec::{Doc, Run};
 
 /// Events that a ring keeps at most.
 const RING_EVENTS: usize = 1024;
@@ -69,9 +69,17 @@ pub(super) enum Next {
     FellOut,
 }
 
+/// What readers at one place get next, joined for all of them.
+struct Joined {
+    from: Seq,
+    run: Run,
+}
+
 /// The newest events of a room.
 pub(super) struct Ring {
     entries: VecDeque<Entry>,
+    /// The run that was asked for last: the readers of a crowd stand at few places.
+    joined: Option<Joined>,
     early: BTreeMap<Seq, Doc>,
     /// The `seq` that comes next; unknown until a snapshot of the room has been read.
     next: Option<Seq>,
@@ -82,6 +90,7 @@ impl Ring {
     pub(super) fn new(budget: Budget) -> Self {
         Self {
             entries: VecDeque::new(),
+            joined: None,
             early: BTreeMap::new(),
             next: None,
             budget,
@@ -105,6 +114,7 @@ impl Ring {
 
     /// Forgets everything before `head`: readers behind it fall out.
     pub(super) fn reset(&mut self, head: Seq) {
+        self.join(None);
         while self.drop_oldest() {}
         self.next = None;
         self.anchor(head);
@@ -162,6 +172,35 @@ impl Ring {
         }
     }
 
+    /// Everything that a reader at `place` gets, as far as it goes into one frame, if that is more than
+    /// one event.
+    pub(super) fn run_at(&mut self, place: Seq) -> Option<Run> {
+        let next = self.next.filter(|next| place.next() < *next)?;
+        let back = usize::try_from(next.0 - place.0).ok()?;
+        let index = self.entries.len().checked_sub(back)?;
+        // One that ends before the newest event is current when it filled its frame.
+        let is_current = |joined: &Joined| {
+            let fits = |entry: &Entry| joined.run.has_room_for(&entry.doc);
+            let after = self.entries.get(index + joined.run.documents());
+            joined.from == place && !after.is_some_and(fits)
+        };
+        if !self.joined.as_ref().is_some_and(is_current) {
+            let run = Run::of(self.entries.range(index..).map(|entry| &entry.doc));
+            self.join(Some(Joined { from: place, run }));
+        }
+        self.joined.as_ref().map(|joined| joined.run.clone())
+    }
+
+    /// Keeps a run in place of the one before.
+    fn join(&mut self, joined: Option<Joined>) {
+        if let Some(joined) = &joined {
+            self.budget.take(joined.run.bytes());
+        }
+        if let Some(before) = std::mem::replace(&mut self.joined, joined) {
+            self.budget.give_back(before.run.bytes());
+        }
+    }
+
     /// Drops events that every reader within the write time limit has had.
     pub(super) fn drop_older_than(&mut self, age: Duration, now: Instant) {
         while self.entries.front().is_some_and(|e| e.at + age < now) {
@@ -169,6 +208,7 @@ impl Ring {
         }
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
+            self.join(None);
         }
     }
 
@@ -208,12 +248,16 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
+        self.join(None);
         while self.drop_oldest() {}
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chat_types::limits::OUT_FRAME_DOCUMENTS;
+
+    use super::super::codec::Frame;
     use super::*;
 
     fn doc(seq: u64) -> Doc {
@@ -302,6 +346,60 @@ mod tests {
             ring.insert(Seq(seq), Doc::from("0123456789"));
         }
         assert_eq!(budget.used(), SPARED_EVENTS * 10);
+        drop(ring);
+        assert_eq!(budget.used(), 0);
+    }
+
+    fn documents(run: Option<Run>) -> Vec<String> {
+        let mut frame = Frame::default();
+        if let Some(run) = run {
+            frame.begin(run);
+        }
+        frame.documents().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn readers_at_one_place_get_the_same_run_until_there_is_more() {
+        let mut ring = ring_at(0);
+        let events = |range: std::ops::RangeInclusive<u64>| -> Vec<_> {
+            range.map(|seq| format!("event {seq}")).collect()
+        };
+        ring.insert(Seq(1), doc(1));
+        assert_eq!(ring.run_at(Seq(1)), None, "one event is shared as it is");
+        for seq in 2..=3 {
+            ring.insert(Seq(seq), doc(seq));
+        }
+        let first = ring.run_at(Seq(1));
+        assert_eq!(documents(first.clone()), events(1..=3));
+        assert_eq!(ring.run_at(Seq(1)), first);
+        assert_eq!(documents(ring.run_at(Seq(2))), events(2..=3));
+        for seq in 4..=200 {
+            ring.insert(Seq(seq), doc(seq));
+        }
+        let frame = OUT_FRAME_DOCUMENTS as u64;
+        assert_eq!(documents(ring.run_at(Seq(1))), events(1..=frame));
+        ring.insert(Seq(201), doc(201));
+        assert_eq!(documents(ring.run_at(Seq(1))), events(1..=frame));
+        assert_eq!(documents(ring.run_at(Seq(150))), events(150..=201));
+        assert_eq!(ring.run_at(Seq(202)), None);
+    }
+
+    #[test]
+    fn a_run_counts_into_the_budget_until_it_is_gone() {
+        let budget = Budget::new(1 << 20);
+        let mut ring = Ring::new(budget.clone());
+        ring.anchor(Seq(0));
+        for seq in 1..=3 {
+            ring.insert(Seq(seq), Doc::from("0123456789"));
+        }
+        ring.run_at(Seq(1));
+        assert_eq!(
+            budget.used(),
+            30 + 32,
+            "three events, and two line breaks between them"
+        );
+        ring.run_at(Seq(2));
+        assert_eq!(budget.used(), 30 + 21);
         drop(ring);
         assert_eq!(budget.used(), 0);
     }

@@ -339,6 +339,13 @@ impl ActiveRoom {
         if state.reader_takes(id) {
             self.taken.notify_one();
         }
+        if frame.is_empty()
+            && !place.paused
+            && let Some(run) = state.ring.run_at(place.next)
+        {
+            place.next = Seq(place.next.0 + run.documents() as u64);
+            frame.begin(run);
+        }
         while !place.paused {
             match state.ring.at(place.next) {
                 Next::Doc(doc) if frame.has_room_for(&doc) => {

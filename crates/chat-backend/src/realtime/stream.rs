@@ -20,7 +20,7 @@ use futures_util::stream::unfold;
 use http::{HeaderMap, header};
 use tokio::time::{Instant, sleep_until};
 
-use super::codec::{Doc, Frame, encode};
+use super::codec::{Frame, encode};
 use super::deadlines::{Deadlines, Due};
 use super::hub::{Registration, Subscription};
 use super::mailbox::Order;
@@ -219,8 +219,8 @@ impl Reader {
         let mut frame = Frame::default();
         // As if idle: a stream carries no ephemeral news.
         let taken = self.subscription.room.take(reader, place, true, &mut frame);
-        for doc in frame.into_docs() {
-            text.push_str(&event(seq, &self.epoch, &doc));
+        for doc in frame.documents() {
+            text.push_str(&event(seq, &self.epoch, doc));
             seq = seq.next();
         }
         match taken {
@@ -268,7 +268,7 @@ impl Reader {
     }
 }
 
-fn event(seq: Seq, epoch: &Epoch, doc: &Doc) -> String {
+fn event(seq: Seq, epoch: &Epoch, doc: &str) -> String {
     format!("id: {seq}.{}\ndata: {doc}\n\n", epoch.0)
 }
 

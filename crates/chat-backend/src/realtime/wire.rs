@@ -7,6 +7,7 @@
 
 mod meter;
 
+use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,6 +15,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Buf;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
@@ -24,7 +26,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
@@ -34,9 +36,8 @@ use chat_listener::StallGuard;
 
 /// Read and write buffers of a socket. Small, since most sockets are idle most of the time.
 const BUFFER_BYTES: usize = 4096;
-/// A longer message leaves in fragments of this size, so that no write buffer ever grows beyond it:
-/// a buffer stays as large as its longest frame was.
-const FRAGMENT_BYTES: usize = BUFFER_BYTES;
+/// The longest head of an unmasked frame.
+const HEAD_BYTES: usize = 10;
 /// Above this the answers to a flood of pings are no longer kept.
 const MAX_WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// How long a socket that was closed still listens, and for how much, so that the operating system
@@ -236,19 +237,23 @@ impl Wire {
         self.send(Data::Binary, bytes).await
     }
 
-    async fn send(&mut self, kind: Data, mut bytes: Bytes) -> Result<(), SendError> {
-        let mut kind = kind;
-        loop {
-            let fragment = bytes.split_to(bytes.len().min(FRAGMENT_BYTES));
-            let last = bytes.is_empty();
-            let frame = Frame::message(fragment, OpCode::Data(kind), last);
-            match timeout(self.write_stall, self.stream.send(Message::Frame(frame))).await {
-                Ok(Ok(())) if last => return Ok(()),
-                Ok(Ok(())) => kind = Data::Continue,
-                Ok(Err(_)) => return Err(SendError::Gone),
-                Err(_) => return Err(SendError::Stalled),
+    /// Writes a message as one frame, straight to the stream: what a server sends is not masked, so the
+    /// bytes stay those that all readers share, and one system call takes as much of them as fits. What
+    /// the protocol's code has to say itself, such as a pong, goes first.
+    async fn send(&mut self, kind: Data, bytes: Bytes) -> Result<(), SendError> {
+        within(self.write_stall, async {
+            self.stream.flush().await.map_err(io::Error::other)
+        })
+        .await?;
+        let mut frame = head(kind, bytes.len()).chain(bytes);
+        while frame.has_remaining() {
+            let tcp = self.stream.get_mut();
+            let written = within(self.write_stall, tcp.write_buf(&mut frame)).await?;
+            if written == 0 {
+                return Err(SendError::Gone);
             }
         }
+        Ok(())
     }
 
     /// Closes the socket with this code and reason.
@@ -272,6 +277,30 @@ impl Wire {
             Some(())
         })
         .await;
+    }
+}
+
+/// The head of an unmasked frame that is a whole message (RFC 6455, section 5.2).
+fn head(kind: Data, length: usize) -> Bytes {
+    let header = FrameHeader {
+        opcode: OpCode::Data(kind),
+        ..FrameHeader::default()
+    };
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let formatted = header.format(length as u64, &mut head);
+    formatted.expect("a vector takes what is written to it");
+    head.into()
+}
+
+/// Work that has to come on within `time`.
+async fn within<T>(
+    time: Duration,
+    work: impl Future<Output = io::Result<T>>,
+) -> Result<T, SendError> {
+    match timeout(time, work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err(SendError::Gone),
+        Err(_) => Err(SendError::Stalled),
     }
 }
 

@@ -31,7 +31,7 @@ fn start(room: &ActiveRoom, id: ConnectionId, viewer: &User) -> Place {
 fn news(room: &ActiveRoom, id: ConnectionId, place: &mut Place) -> Vec<Doc> {
     let mut frame = Frame::default();
     room.take(id, place, false, &mut frame);
-    frame.into_docs()
+    frame.documents().map(Doc::from).collect()
 }
 
 #[test]
