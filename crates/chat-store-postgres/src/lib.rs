@@ -6,7 +6,8 @@
 //!
 //! Whoever changes a room holds the lock of its row until the commit, so `seq` is contiguous and its
 //! order is the commit order over all nodes. Locks are taken in one order: rooms by rising id, then
-//! users by rising id, then what belongs to them. A statement that follows the lock sees everything
+//! users by rising id, then what belongs to them; only the purge takes them as it comes, and never waits
+//! for one. A statement that follows the lock sees everything
 //! that was committed before it (read committed), so what a room accepts is decided on its last state.
 //!
 //! Statements are checked when they run, not when they compile: they are constants with their

@@ -1,8 +1,8 @@
-//! The purge: one transaction takes a bounded part away.
+//! The purge: one transaction keeps the pages that are open, the next takes a bounded part away.
 //!
-//! Several nodes may purge at once. What one is about to take away it locks first, passing over what
-//! somebody else has locked, so none waits for another; and what is decided is decided under that lock:
-//! nobody can refer any more to a row that is about to go.
+//! Several nodes may purge at once. What one is about to change or take away it locks first, passing
+//! over what somebody else has locked, so it waits for nobody, whatever it holds already; and what is
+//! decided is decided under that lock: nobody can refer any more to a row that is about to go.
 
 use async_trait::async_trait;
 use chat_store::{Purge, Purged, Purging, Result};
@@ -42,15 +42,21 @@ DELETE FROM invites
 WHERE code IN (SELECT code FROM invites WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
                FOR UPDATE SKIP LOCKED)";
 
-/// Somebody has these open: they count as opened now.
+/// Somebody has these open: they count as opened now. One that is locked begins its feed, is kept by
+/// another node, or is kept by the next purge.
 const KEEP_OPEN_PAGES: &str = "\
-UPDATE rooms SET active_at = $2
-WHERE id = ANY ($1) AND kind = 'page' AND head = 0 AND active_at < $3";
+WITH locked AS MATERIALIZED (
+    SELECT id FROM rooms
+    WHERE id = ANY ($1) AND kind = 'page' AND head = 0 AND active_at < $3
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE rooms SET active_at = $2 FROM locked WHERE rooms.id = locked.id";
 
-/// Nothing ever happened in a room whose feed has not begun: no message, no member.
+/// Nothing ever happened in a room whose feed has not begun: no message, no member. The open ones are
+/// named again, for one may have been passed over.
 const LOCK_EMPTY_PAGES: &str = "\
 SELECT id FROM rooms
-WHERE kind = 'page' AND head = 0 AND active_at < $1
+WHERE kind = 'page' AND head = 0 AND active_at < $1 AND id <> ALL ($3)
 ORDER BY active_at LIMIT $2
 FOR UPDATE SKIP LOCKED";
 
@@ -62,6 +68,13 @@ WHERE id = ANY ($1) AND head = 0
 #[async_trait]
 impl Purging for PostgresStore {
     async fn purge(&self, purge: Purge) -> Result<Purged> {
+        if !purge.open_rooms.is_empty() {
+            self.calls
+                .write(purge.clone(), |connection, purge| {
+                    Box::pin(keep_open_pages(connection, purge))
+                })
+                .await?;
+        }
         self.calls
             .write(purge, |connection, purge| Box::pin(run(connection, purge)))
             .await
@@ -139,19 +152,22 @@ async fn invites(connection: &mut PgConnection, purge: &Purge) -> error::Result<
     Ok(done.rows_affected())
 }
 
-async fn empty_pages(connection: &mut PgConnection, purge: &Purge) -> error::Result<u64> {
-    let open = value::room_ids(&purge.open_rooms);
-    let before = purge.pages_opened_before.0;
-    let half_of_its_time = before.midpoint(purge.now.0);
+async fn keep_open_pages(connection: &mut PgConnection, purge: Purge) -> error::Result<()> {
+    let half_of_its_time = purge.pages_opened_before.0.midpoint(purge.now.0);
     sqlx::query(KEEP_OPEN_PAGES)
-        .bind(&open)
+        .bind(value::room_ids(&purge.open_rooms))
         .bind(integer(purge.now.0))
         .bind(integer(half_of_its_time))
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
+    Ok(())
+}
+
+async fn empty_pages(connection: &mut PgConnection, purge: &Purge) -> error::Result<u64> {
     let locked: Vec<Uuid> = sqlx::query_scalar(LOCK_EMPTY_PAGES)
-        .bind(integer(before))
+        .bind(integer(purge.pages_opened_before.0))
         .bind(i64::from(purge.limit))
+        .bind(value::room_ids(&purge.open_rooms))
         .fetch_all(&mut *connection)
         .await?;
     let done = sqlx::query(EMPTY_PAGES)

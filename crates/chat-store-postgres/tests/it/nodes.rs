@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use chat_store::{
     Memberships, Messages, NewGuest, NewMember, NewMessage, NewSession, Purge, Purging, Rooms,
-    Sessions, SetReaction, Store, TokenHash, UpgradeGuest, Users,
+    Sessions, SetReaction, Sites, Store, TokenHash, UpgradeGuest, Users,
 };
 use chat_testbed::Database;
 use chat_types::event::Event;
-use chat_types::id::{MessageId, Number, RoomId, SessionId, UserId};
-use chat_types::room::{Role, RoomKind};
+use chat_types::id::{MessageId, Number, PageKey, RoomId, SessionId, SiteKey, UserId};
+use chat_types::room::{Role, RoomKind, Site};
 use chat_types::text::{Emoji, Username};
 use chat_types::time::Timestamp;
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::given::{
-    Shared, account, guest, message, new_room, nickname, node, owned_room, public_room, raw,
+    PATIENCE, Shared, account, guest, message, new_room, nickname, node, owned_room, public_room,
+    raw,
 };
 
 /// Two nodes on one new database.
@@ -165,6 +167,29 @@ async fn what_one_sender_queues_is_appended_in_that_order() {
     }
 }
 
+/// Waits until a connection waits for a lock.
+async fn until_somebody_waits(database: &Database) {
+    let mut looks = raw(database.url()).await;
+    let waits = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waits)
+        .fetch_one(&mut looks)
+        .await
+        .unwrap()
+    {
+        tokio::task::yield_now().await;
+    }
+}
+
+const HOLD_ROOM: &str = "SELECT id FROM rooms WHERE id = $1 FOR NO KEY UPDATE";
+const HOLD_USER: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
+
+/// Takes a lock as a write of another node does.
+async fn hold(connection: &mut PgConnection, lock: &'static str, id: &Uuid) {
+    let held = sqlx::query(lock).bind(id).execute(connection).await;
+    held.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_room_accepts_is_decided_after_the_wait_for_its_lock() {
     let (database, [store, _]) = two_nodes().await;
@@ -181,16 +206,7 @@ async fn what_a_room_accepts_is_decided_after_the_wait_for_its_lock() {
         .unwrap();
     let (waiting, queued) = (store.clone(), message(room, mina, "too late"));
     let append = tokio::spawn(async move { waiting.append(queued).await });
-    let mut looks = raw(database.url()).await;
-    let waits = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity
-                 WHERE datname = current_database() AND wait_event_type = 'Lock')";
-    while !sqlx::query_scalar::<_, bool>(waits)
-        .fetch_one(&mut looks)
-        .await
-        .unwrap()
-    {
-        tokio::task::yield_now().await;
-    }
+    until_somebody_waits(&database).await;
     archives.commit().await.unwrap();
     let refused = append.await.unwrap().unwrap_err();
     assert!(
@@ -309,4 +325,75 @@ async fn two_nodes_purge_at_once_and_count_nothing_twice() {
     counts.push((rest.sessions, rest.tokens, rest.guests));
     let sum = |pick: fn(&(u64, u64, u64)) -> u64| counts.iter().map(pick).sum::<u64>();
     assert_eq!((sum(|c| c.0), sum(|c| c.1), sum(|c| c.2)), (60, 60, 60));
+}
+
+/// A page room in which nothing happened, last opened at 1.
+async fn empty_page(store: &Shared, page: usize) -> RoomId {
+    let key: SiteKey = "blog".parse().unwrap();
+    let site = Site {
+        key: key.clone(),
+        origins: vec!["*".to_owned()],
+    };
+    store.put_site(site).await.unwrap();
+    let page: PageKey = format!("/{page}").parse().unwrap();
+    let opened = store.open_page(&key, &page, new_room(RoomKind::Page)).await;
+    opened.unwrap().0.room.id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_keep_the_same_open_pages_and_wait_for_nobody() {
+    let (database, nodes) = two_nodes().await;
+    let mut pages = Vec::new();
+    for n in 0..40 {
+        pages.push(empty_page(&nodes[0], n).await);
+    }
+    // A third node keeps one of them and has not committed yet.
+    let mut other = raw(database.url()).await;
+    let mut keeps = other.begin().await.unwrap();
+    hold(&mut keeps, HOLD_ROOM, pages[20].as_uuid()).await;
+    let purges = (0..2).map(|n| {
+        let mut purge = everything_before(100);
+        purge.open_rooms.clone_from(&pages);
+        if n == 1 {
+            purge.open_rooms.reverse();
+        }
+        let store = nodes[n].clone();
+        async move { store.purge(purge).await }
+    });
+    let purges = timeout(PATIENCE, all(purges)).await;
+    for purged in purges.expect("nobody waits") {
+        assert_eq!(purged.unwrap().pages, 0);
+    }
+    keeps.rollback().await.unwrap();
+    // All but the one that was passed over count as opened at 100.
+    let purged = nodes[0].purge(everything_before(100)).await.unwrap();
+    assert_eq!(purged.pages, 1);
+    assert_eq!(nodes[0].room(pages[20]).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_that_takes_a_guest_waits_for_no_open_page() {
+    let (database, [store, _]) = two_nodes().await;
+    let page = empty_page(&store, 0).await;
+    let user = guest(&store, "jisu").await;
+    let session = NewSession {
+        id: SessionId::from_uuid(Uuid::new_v4()),
+        user,
+        refresh: TokenHash([1; 32]),
+        device: String::new(),
+        at: Timestamp(1),
+        expires_at: Timestamp(10),
+    };
+    store.create_session(session).await.unwrap();
+    // Another node appends the guest's first message: it has the page, and goes on to the guest.
+    let mut other = raw(database.url()).await;
+    let mut appends = other.begin().await.unwrap();
+    hold(&mut appends, HOLD_ROOM, page.as_uuid()).await;
+    let mut purge = everything_before(100);
+    purge.open_rooms.push(page);
+    let purged = timeout(PATIENCE, store.purge(purge)).await;
+    assert_eq!(purged.expect("it waits for nobody").unwrap().guests, 1);
+    hold(&mut appends, HOLD_USER, user.as_uuid()).await;
+    appends.commit().await.unwrap();
+    assert!(store.room(page).await.unwrap().is_some(), "it is open");
 }
