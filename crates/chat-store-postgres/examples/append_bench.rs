@@ -1,5 +1,6 @@
 //! Compares the store with a server that inserts one row for each message in a transaction of its own:
-//! on one private PostgreSQL with `fsync`, the same tables and as many connections, by turns.
+//! on one private PostgreSQL with `fsync`, the same tables and as many connections, by turns. Then two
+//! nodes with one node, where everybody writes in the same room.
 //!
 //! `cargo run --release -p chat-store-postgres --example append_bench`
 
@@ -34,10 +35,12 @@ const INSERT: &str = "\
 INSERT INTO messages (id, room, number, seq, created_seq, author, client_id, body, sent_at)
 VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8)";
 
-/// Two ways to append a message and wait until it is durable.
+/// Ways to append a message and wait until it is durable.
 #[derive(Clone)]
 enum Server {
     Store(Arc<PostgresStore>),
+    /// Two nodes, one of which the sender is at.
+    Nodes([Arc<PostgresStore>; 2]),
     RowByRow(PgPool),
 }
 
@@ -45,6 +48,10 @@ impl Server {
     async fn append(&self, new: NewMessage) -> Result<(), Failure> {
         match self {
             Self::Store(store) => store.append(new).await.map(drop)?,
+            Self::Nodes(nodes) => {
+                let at = usize::from(new.author.as_uuid().as_bytes()[0] % 2);
+                nodes[at].append(new).await.map(drop)?;
+            }
             Self::RowByRow(pool) => insert_row(pool, new).await?,
         }
         Ok(())
@@ -53,6 +60,7 @@ impl Server {
     fn name(&self) -> &'static str {
         match self {
             Self::Store(_) => "the store",
+            Self::Nodes(_) => "two nodes",
             Self::RowByRow(_) => "row by row",
         }
     }
@@ -103,7 +111,34 @@ async fn main() -> Result<(), Failure> {
     println!("  {:.1} times the rate", middle(ours) / middle(theirs));
     println!("one sender alone, messages to the one and to the other by turns");
     alternate(&servers, places[0]).await?;
+    compare_nodes(&store, &settings, &places).await?;
     store.close().await;
+    Ok(())
+}
+
+/// Everybody in the room of the first: at one node, and half of them at each of two.
+#[expect(clippy::print_stdout, reason = "printing is what it is for")]
+async fn compare_nodes(
+    store: &Arc<PostgresStore>,
+    settings: &Settings,
+    places: &[(RoomId, UserId)],
+) -> Result<(), Failure> {
+    let room = places[0].0;
+    let hot: Vec<_> = places.iter().map(|(_, user)| (room, *user)).collect();
+    for place in &hot {
+        store.append(message(*place)?).await?;
+    }
+    let other = Arc::new(PostgresStore::open(settings).await?);
+    let one = Server::Store(store.clone());
+    let two = Server::Nodes([store.clone(), other.clone()]);
+    println!("{IN_FLIGHT} in flight in one room");
+    let (mut at_one, mut at_two) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        at_one.push(measure(&one, &hot).await?);
+        at_two.push(measure(&two, &hot).await?);
+    }
+    println!("  {:.2} times the rate", middle(at_two) / middle(at_one));
+    other.close().await;
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use crate::error::{Failure, Result};
 /// Writes that may be under way; one more is refused with `Unavailable`.
 const WRITES: usize = 1024;
 /// How often a transaction is tried that the database undoes for the sake of others.
-const ATTEMPTS: usize = 3;
+pub(crate) const ATTEMPTS: usize = 3;
 /// What a whole call may take longer than a statement.
 const MARGIN: Duration = Duration::from_secs(1);
 

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::calls::patience;
+use crate::calls::{ATTEMPTS, patience};
 use crate::error::{Failure, Result};
 use crate::messages::group;
 use crate::open::Settings;
@@ -211,17 +211,18 @@ async fn connected(connection: Option<PgConnection>, database: &Database) -> Res
     }
 }
 
-/// Appends the plain messages of a group in one statement, and the others one by one. Fails when the
-/// connection cannot be used any more; jobs that were not told by then are dropped.
+/// Appends the plain messages of a group in one statement, and the others under the locks of their
+/// rooms. Fails when the connection cannot be used any more; jobs that were not told by then are
+/// dropped.
 async fn append(connection: &mut PgConnection, group: Vec<Job>) -> Result<()> {
     let messages: Vec<&NewMessage> = group.iter().map(|job| &job.message).collect();
-    let plain = match group::append_plain(connection, &messages).await {
-        Ok(plain) => plain,
+    let (plain, together) = match group::append_plain(connection, &messages).await {
+        Ok(plain) => (plain, true),
         // A refusal of the database: nothing of the statement was written. One by one it turns out
         // whose fault it is.
         Err(error @ sqlx::Error::Database(_)) => {
             tracing::debug!(%error, "a group is appended one by one");
-            Vec::new()
+            (Vec::new(), false)
         }
         Err(error) => return Err(error.into()),
     };
@@ -235,10 +236,34 @@ async fn append(connection: &mut PgConnection, group: Vec<Job>) -> Result<()> {
     if others.is_empty() {
         return Ok(());
     }
-    let messages = others.iter().map(|job| job.message.clone()).collect();
-    let results = group::append_each(connection, messages).await?;
+    let messages: Vec<&NewMessage> = others.iter().map(|job| &job.message).collect();
+    let results = append_others(connection, &messages, together).await?;
     for (job, result) in others.into_iter().zip(results) {
         job.tell(result);
     }
     Ok(())
+}
+
+/// Appends what the first statement left, again when the database undid it: nothing of it was written
+/// then. `together`: the first attempt need not go one by one.
+async fn append_others(
+    connection: &mut PgConnection,
+    messages: &[&NewMessage],
+    mut together: bool,
+) -> Result<Vec<Result<Appended>>> {
+    let mut attempt = 1;
+    loop {
+        match group::append_locked(connection, messages, together).await {
+            Err(Failure::Undone(why)) if attempt < ATTEMPTS => {
+                tracing::debug!(why, attempt, "a group is tried again, one by one");
+                attempt += 1;
+                together = false;
+            }
+            Err(Failure::Undone(why)) => {
+                let refused = |_| Err(Failure::Undone(why.clone()));
+                return Ok(messages.iter().map(refused).collect());
+            }
+            done => return done,
+        }
+    }
 }

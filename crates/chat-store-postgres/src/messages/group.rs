@@ -2,9 +2,11 @@
 //! number.
 //!
 //! The statement takes what is plain: a message that is new, of a member, in a room that accepts it,
-//! answering nothing or a message of the same room. Everything else (first messages, repeats,
-//! refusals) it leaves out, and that is then appended one by one, in one transaction, by the code that
-//! knows every case ([`append`](super::append)).
+//! answering nothing or a message of the same room. It leaves out everything else (first messages,
+//! repeats, refusals), and rooms that another node changed while it waited for them. What is left is
+//! appended in one transaction that has locked the rooms, so that they stay as they are: by the same
+//! statement what is plain, and the rest one by one, by the code that knows every case
+//! ([`append`](super::append)).
 
 use std::collections::HashSet;
 
@@ -16,7 +18,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::append;
-use crate::error;
+use crate::error::{self, Failure};
 use crate::value::{self, integer, number, seq};
 use crate::{rooms, users};
 
@@ -193,28 +195,58 @@ fn first_of_each(new: &[&NewMessage]) -> Vec<usize> {
     (0..new.len()).filter(is_first).collect()
 }
 
-/// Appends messages one by one, in one transaction, and returns what became of each. One that is
-/// refused undoes itself and none of its neighbours.
-pub(crate) async fn append_each(
+/// Appends messages in one transaction that has locked their rooms, and returns what became of each.
+/// When `together`, what is plain of them is one statement. `Undone` when nothing was written; it is
+/// then to be tried one by one, where it turns out whose fault it is.
+pub(crate) async fn append_locked(
     connection: &mut PgConnection,
-    new: Vec<NewMessage>,
+    new: &[&NewMessage],
+    together: bool,
 ) -> error::Result<Vec<error::Result<Appended>>> {
     let mut transaction = connection.begin().await?;
     let all_rooms: Vec<RoomId> = new.iter().map(|new| new.room).collect();
-    let authors: Vec<UserId> = new.iter().map(|new| new.author).collect();
     rooms::lock(&mut transaction, &all_rooms).await?;
-    users::lock(&mut transaction, &authors).await?;
-    let mut results = Vec::with_capacity(new.len());
-    for new in new {
-        let mut savepoint = transaction.begin().await?;
-        let result = append::append(&mut savepoint, new).await;
-        if result.is_ok() {
-            savepoint.commit().await?;
-        } else {
-            savepoint.rollback().await?;
+    let mut results: Vec<_> = new.iter().map(|_| None).collect();
+    if together {
+        let plain = append_plain(&mut transaction, new).await;
+        for (at, result) in plain.map_err(refused_together)? {
+            results[at] = Some(result);
         }
-        results.push(result);
     }
+    append_each(&mut transaction, new, &mut results).await?;
     transaction.commit().await?;
-    Ok(results)
+    Ok(results.into_iter().flatten().collect())
+}
+
+fn refused_together(error: sqlx::Error) -> Failure {
+    match error {
+        sqlx::Error::Database(refusal) => Failure::Undone(refusal.to_string()),
+        other => other.into(),
+    }
+}
+
+/// Appends one by one the messages that have no result yet. One that is refused undoes itself and none
+/// of its neighbours.
+async fn append_each(
+    connection: &mut PgConnection,
+    new: &[&NewMessage],
+    results: &mut [Option<error::Result<Appended>>],
+) -> error::Result<()> {
+    let left: Vec<usize> = (0..new.len()).filter(|at| results[*at].is_none()).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let authors: Vec<UserId> = left.iter().map(|at| new[*at].author).collect();
+    users::lock(connection, &authors).await?;
+    for at in left {
+        let mut savepoint = connection.begin().await?;
+        let result = append::append(&mut savepoint, new[at].clone()).await;
+        match result {
+            Ok(_) => savepoint.commit().await?,
+            Err(undone @ Failure::Undone(_)) => return Err(undone),
+            Err(_) => savepoint.rollback().await?,
+        }
+        results[at] = Some(result);
+    }
+    Ok(())
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chat_store::{
-    Memberships, Messages, NewGuest, NewMember, NewMessage, NewSession, Purge, Purging, Rooms,
-    Sessions, SetReaction, Sites, Store, TokenHash, UpgradeGuest, Users,
+    Appended, Memberships, Messages, NewGuest, NewMember, NewMessage, NewSession, Purge, Purging,
+    Rooms, Sessions, SetReaction, Sites, Store, TokenHash, UpgradeGuest, Users,
 };
 use chat_testbed::Database;
 use chat_types::event::Event;
@@ -188,6 +188,122 @@ const HOLD_USER: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
 async fn hold(connection: &mut PgConnection, lock: &'static str, id: &Uuid) {
     let held = sqlx::query(lock).bind(id).execute(connection).await;
     held.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_another_node_changed_meanwhile_takes_the_group_as_it_is() {
+    let (database, [store, _]) = two_nodes().await;
+    let (mina, room) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    let first = store.append(message(room, mina, "first")).await.unwrap();
+    let mut other = raw(database.url()).await;
+    let mut changes = other.begin().await.unwrap();
+    sqlx::query("UPDATE rooms SET head = head + 1, room_seq = head + 1 WHERE id = $1")
+        .bind(*room.as_uuid())
+        .execute(&mut *changes)
+        .await
+        .unwrap();
+    let ahead = tokio::spawn(send(&store, message(room, mina, "ahead")));
+    until_somebody_waits(&database).await;
+    let plain = message(room, mina, "plain");
+    let repeat = plain.clone();
+    let joins = message(room, jisu, "hello");
+    let mut astray = message(room, mina, "astray");
+    astray.reply_to = Some(MessageId::from_uuid(Uuid::now_v7()));
+    let mut answer = message(room, mina, "answer");
+    answer.reply_to = Some(first.sent.id);
+    let group = [plain, repeat, joins, astray, answer].map(|new| tokio::spawn(send(&store, new)));
+    changes.commit().await.unwrap();
+    assert_eq!(ahead.await.unwrap().unwrap().sent.number, Number(2));
+    let mut told = Vec::new();
+    for result in group {
+        let result = result.await.unwrap().ok();
+        told.push(result.map(|appended| (appended.sent.duplicate, appended.events.len())));
+    }
+    told[..2].sort_unstable();
+    let (once, joined) = (Some((false, 1)), Some((false, 2)));
+    assert_eq!(told, [once, Some((true, 0)), joined, None, once]);
+    let record = store.room(room).await.unwrap().unwrap();
+    // Five messages, two members, and what the other node changed.
+    assert_eq!((record.head.0, record.last_number), (8, Number(5)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_is_hot_on_two_nodes_is_one_feed_without_gap() {
+    let (_database, nodes) = two_nodes().await;
+    let (mina, room) = owned_room(&nodes[0]).await;
+    let mut sends = Vec::new();
+    for n in 0..600 {
+        sends.push(send(&nodes[n % 2], message(room, mina, &n.to_string())));
+    }
+    let mut numbers = Vec::new();
+    for result in all(sends).await {
+        numbers.push(result.unwrap().sent.number.0);
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=600).collect::<Vec<_>>());
+    let record = nodes[1].room(room).await.unwrap().unwrap();
+    assert_eq!((record.head.0, record.last_number), (601, Number(600)));
+}
+
+fn send(
+    store: &Shared,
+    new: NewMessage,
+) -> impl Future<Output = chat_store::Result<Appended>> + Send + use<> {
+    let store = store.clone();
+    async move { store.append(new).await }
+}
+
+/// The connections of the nodes.
+async fn connections(database: &Database) -> Vec<i32> {
+    let mut looks = raw(database.url()).await;
+    let pids = "SELECT pid FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()
+                  AND backend_type = 'client backend'";
+    sqlx::query_scalar(pids)
+        .fetch_all(&mut looks)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_a_deadlock_undid_is_appended_over_the_same_connection() {
+    let database = chat_testbed::database().unwrap();
+    let mut other = raw(database.url()).await;
+    // It is the node that finds the deadlock, and it does not look before there is one.
+    sqlx::raw_sql(
+        "SET deadlock_timeout = '1h';
+         DO $$ BEGIN
+             EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 3000', current_database());
+         END $$",
+    )
+    .execute(&mut other)
+    .await
+    .unwrap();
+    let store = node(database.url()).await;
+    let (mina, room) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    store.append(message(room, mina, "first")).await.unwrap();
+    let before = connections(&database).await;
+    let mut holds = other.begin().await.unwrap();
+    hold(&mut holds, HOLD_USER, jisu.as_uuid()).await;
+    let append = tokio::spawn(send(&store, message(room, jisu, "hello")));
+    // The node has the room and waits for the user; here it is the other way round.
+    until_somebody_waits(&database).await;
+    let room_last = hold(&mut holds, HOLD_ROOM, room.as_uuid());
+    timeout(PATIENCE, room_last).await.expect("it lets go");
+    holds.rollback().await.unwrap();
+    let appended = append.await.unwrap().unwrap();
+    assert_eq!(
+        (appended.sent.number, appended.events.len()),
+        (Number(2), 2)
+    );
+    let after = connections(&database).await;
+    assert!(
+        before.iter().all(|pid| after.contains(pid)),
+        "{before:?} {after:?}"
+    );
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
