@@ -148,6 +148,7 @@ impl Config {
         let mut problems = Vec::new();
         problems.extend(self.secret_problems());
         problems.extend(bounds::problems(self));
+        problems.extend(self.keeping.problem());
         problems.extend(self.bus.problems());
         if let Some(url) = &self.database_url
             && !url.starts_with("sqlite:")

@@ -10,7 +10,8 @@ use crate::purge;
 /// How long is kept what nobody can see or use any more.
 #[derive(Debug, Clone, Args)]
 pub struct Keeping {
-    /// Milliseconds from one purge of the database to the next.
+    /// Milliseconds from one purge of the database to the next; less than half of
+    /// `CHAT_KEEP_EMPTY_PAGES_MS`.
     #[arg(long = "purge-ms", env = "CHAT_PURGE_MS", default_value = "600000", value_parser = milliseconds)]
     pub every: Duration,
     /// Milliseconds for which a session is kept after its end. With the last session of a guest who
@@ -31,6 +32,20 @@ pub struct Keeping {
 }
 
 impl Keeping {
+    /// Why the purge comes too seldom, if it does: an empty page that is open stays only if its node
+    /// says so once it has been kept for half of its time and before the whole of it is over.
+    pub(super) fn problem(&self) -> Option<String> {
+        let seldom = self.every >= self.empty_pages / 2;
+        seldom.then(|| {
+            format!(
+                "CHAT_PURGE_MS is {}; it must be less than half of CHAT_KEEP_EMPTY_PAGES_MS, which is {}: \
+                 between two purges a page that somebody has open would go.",
+                self.every.as_millis(),
+                self.empty_pages.as_millis()
+            )
+        })
+    }
+
     /// For the purge.
     pub(super) fn purge(&self) -> purge::Settings {
         purge::Settings {

@@ -148,6 +148,28 @@ fn every_number_is_accepted_at_both_ends_of_its_range_and_not_beyond() {
 }
 
 #[test]
+fn a_purge_comes_more_often_than_half_of_the_time_of_an_empty_page() {
+    let problems = |every: &str| {
+        let keep = "--keep-empty-pages-ms=86400000";
+        let words = [
+            "chat-backend",
+            "--secret-key",
+            KEY,
+            keep,
+            "--purge-ms",
+            every,
+        ];
+        let cli = Cli::try_parse_from(words).unwrap();
+        cli.config.validate().err().unwrap_or_default()
+    };
+    assert_eq!(problems("43199999"), [""; 0]);
+    let refused = problems("43200000");
+    let wanted = "CHAT_PURGE_MS is 43200000; it must be less than half of CHAT_KEEP_EMPTY_PAGES_MS";
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].starts_with(wanted), "{}", refused[0]);
+}
+
+#[test]
 fn the_service_links_of_kubernetes_do_not_stop_the_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
