@@ -1,6 +1,6 @@
 //! Sending a message: parse → limit → deduplicate → authorise → persist → publish.
 
-use chat_store::{Appended, NewMessage};
+use chat_store::{Appended, Conflict, NewMessage, StoreError};
 use chat_types::event::UserKind;
 use chat_types::id::{RoomId, UserId};
 use chat_types::room::{SendMessage, Sent};
@@ -31,7 +31,7 @@ impl Sender<'_> {
 
 /// Sends a message; when this returns, it is committed. A retry with the same client id gets the
 /// first acknowledgement with `duplicate`, whatever became of the room since; it takes from the
-/// rate of repeats, not from those of messages.
+/// rate of repeats, not from those of messages, and so does a client id that made another message.
 ///
 /// # Errors
 /// `invalid`, `not_found`, `forbidden`, `read_only`, `rate_limited`, `conflict` for a client id that
@@ -62,8 +62,11 @@ async fn send_within(
     drawn: Drawn<'_>,
     message: NewMessage,
 ) -> Result<Sent, ApiError> {
-    if let Some(first) = state.store.appended(&message).await? {
+    let before = state.store.appended(&message).await;
+    if is_repeat(&before) {
         state.rates.repeats.take(message.author, message.at)?;
+    }
+    if let Some(first) = before? {
         return Ok(first);
     }
     if let Err(refused) = may_write(state, sender.caller, message.room).await {
@@ -77,6 +80,14 @@ async fn send_within(
         drawn.spend();
     }
     sent
+}
+
+/// Whether the client id was there before: with this message, or with another.
+fn is_repeat(before: &Result<Option<Sent>, StoreError>) -> bool {
+    matches!(
+        before,
+        Ok(Some(_)) | Err(StoreError::Conflict(Conflict::ClientIdReused))
+    )
 }
 
 fn parse(

@@ -101,6 +101,23 @@ async fn repeats_have_a_rate_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_client_id_of_another_message_takes_from_the_rate_of_repeats() {
+    let own = [("--limit-repeats", "3/1m")];
+    let app = TestApp::start_with(&own).await;
+    let mina = app.guest("mina").await;
+    let room = mina.room(RoomKind::Public, "lobby").await;
+    let client_id = new_client_id();
+    mina.send_as(room, client_id, "one").await.unwrap();
+    for _ in 0..3 {
+        let reused = mina.send_as(room, client_id, "two").await.unwrap_err();
+        assert_eq!(reused.code(), ErrorCode::Conflict);
+    }
+    let refused = mina.send_as(room, client_id, "two").await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::RateLimited);
+    mina.send(room, "another").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_retry_is_answered_when_the_room_was_archived_or_left_in_between() {
     let app = TestApp::start().await;
     let mina = app.guest("mina").await;
@@ -147,7 +164,7 @@ async fn read_positions_have_a_rate_that_says_when_to_come_back() {
 #[tokio::test]
 async fn a_read_position_that_a_socket_tells_too_soon_is_stored_later() {
     let app = TestApp::start_with(&[("--limit-read-positions", "1/300ms")]).await;
-    let mina = app.guest("mina").await;
+    let (mina, joon) = (app.guest("mina").await, app.guest("joon").await);
     let rooms = [
         mina.room(RoomKind::Public, "one").await,
         mina.room(RoomKind::Public, "two").await,
@@ -157,7 +174,7 @@ async fn a_read_position_that_a_socket_tells_too_soon_is_stored_later() {
     for room in rooms {
         laptop.follow(room).await;
         for body in ["one", "two", "three"] {
-            mina.send(room, body).await.unwrap();
+            joon.send(room, body).await.unwrap();
         }
     }
     for number in [1, 3, 2].map(Number) {
