@@ -50,7 +50,8 @@ pub(super) async fn become_member(
 }
 
 /// Leaves a room. Who may not read it without being a member stops following it at once. The last
-/// owner hands the room over first.
+/// owner hands the room over first, and whoever leaves looks once more afterwards: they may have
+/// become the owner meanwhile, or the heir may have left at the same moment.
 pub(super) async fn leave(state: &AppState, caller: &Caller, room: RoomId) -> Result<(), ApiError> {
     state.rates.changes.take(caller.user.id, state.now())?;
     let place = may(state, Some(caller), room, Act::Leave).await?;
@@ -66,11 +67,14 @@ pub(super) async fn leave(state: &AppState, caller: &Caller, room: RoomId) -> Re
             Ok(((), event.into_iter().collect()))
         })
         .await?;
-    if place.record.room.kind == RoomKind::Private {
+    let kind = place.record.room.kind;
+    if kind == RoomKind::Private {
         state.hub.unsubscribe(room, user, UnsubReason::Left);
     }
-    // Once more: the heir, or another owner, may have left at the same moment.
-    if is_owner && let Err(error) = hand_over(state, room, user).await {
+    // The room of a page begins without an owner, and nobody becomes it by leaving.
+    if (is_owner || kind != RoomKind::Page)
+        && let Err(error) = hand_over(state, room, user).await
+    {
         tracing::warn!(%room, error = error.code.name(), "nobody could be made the owner");
     }
     Ok(())

@@ -641,3 +641,38 @@ async fn one_of_two_owners_leaves_the_room_to_the_other() {
     let roles: Vec<_> = members.iter().map(|it| it.role).collect();
     assert_eq!(roles, [Role::Owner, Role::Member]);
 }
+
+/// As when somebody was made the owner after their leaving had been allowed to a mere member: it is
+/// the leaving that has to see that the room has no owner.
+#[tokio::test]
+async fn who_leaves_a_room_without_an_owner_leaves_it_one() {
+    let app = TestApp::start().await;
+    let (mina, minsu) = (app.account("mina").await, app.account("minsu").await);
+    let aba = app.account("aba").await;
+    let room = mina.room(RoomKind::Public, "orphaned").await;
+    for person in [&minsu, &aba] {
+        person.call::<JoinRoom>(&[&room], Empty {}).await.unwrap();
+    }
+    let (owner, now) = (mina.user().id, app.state.now());
+    app.store.leave(room, owner, now).await.unwrap();
+    minsu.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
+    let members = app.store.members(room, None, 10).await.unwrap().members;
+    let [heir] = &members[..] else {
+        panic!("one is left: {members:?}");
+    };
+    assert_eq!((heir.user.id, heir.role), (aba.user().id, Role::Owner));
+}
+
+#[tokio::test]
+async fn nobody_becomes_the_owner_of_a_page_by_leaving_it() {
+    let app = TestApp::start().await;
+    let (mina, minsu) = (app.guest("mina").await, app.guest("minsu").await);
+    let room = mina.open_page("blog", "/nobodys").await.room.id;
+    for person in [&mina, &minsu] {
+        person.call::<JoinRoom>(&[&room], Empty {}).await.unwrap();
+    }
+    mina.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
+    let members = app.store.members(room, None, 10).await.unwrap().members;
+    let roles: Vec<_> = members.iter().map(|it| it.role).collect();
+    assert_eq!(roles, [Role::Guest]);
+}
