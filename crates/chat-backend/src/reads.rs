@@ -13,7 +13,8 @@ pub use self::late::LatePositions;
 use crate::api::{Answer, Api, Call, ok};
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::rooms::may_read;
+use crate::rooms::may;
+use crate::rooms::permissions::Act;
 use crate::state::AppState;
 
 /// How far somebody has read.
@@ -42,7 +43,8 @@ async fn put_read(call: Call<PutRead>) -> Answer<Empty> {
     ok(Empty {})
 }
 
-/// Moves a member's read position forward and tells their other connections; returns where it is.
+/// Moves a member's read position forward and tells their other connections, if it moved; returns
+/// where it is.
 ///
 /// # Errors
 /// `not_found`; `forbidden` for somebody who is not a member, whose position is not kept;
@@ -55,9 +57,11 @@ pub async fn mark_read(
     let Position { room, number, from } = position;
     let user = caller.user.id;
     state.rates.read_positions.take(user, state.now())?;
-    may_read(state, Some(caller), room).await?;
+    let before = may(state, Some(caller), room, Act::Read).await?.read;
     let number = state.store.mark_read(room, user, number).await?;
-    state.hub.read_moved(user, room, number, from);
+    if before.is_none_or(|before| before < number) {
+        state.hub.read_moved(user, room, number, from);
+    }
     Ok(number)
 }
 

@@ -7,7 +7,7 @@ mod member;
 pub mod permissions;
 
 use chat_store::RoomRecord;
-use chat_types::id::{RoomId, UserId};
+use chat_types::id::{Number, RoomId, UserId};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{RoomSummary, UpdateRoom};
 use chat_types::text::{RoomName, Topic};
@@ -25,6 +25,8 @@ pub struct Place {
     pub record: RoomRecord,
     /// What the caller is to it.
     pub standing: Standing,
+    /// Up to which message a member has read.
+    pub read: Option<Number>,
 }
 
 impl Place {
@@ -61,14 +63,18 @@ pub async fn may(
 async fn place(state: &AppState, caller: Option<&Caller>, room: RoomId) -> Result<Place, ApiError> {
     let missing = || ApiError::new(ErrorCode::NotFound);
     let record = state.store.room(room).await?.ok_or_else(missing)?;
-    let standing = match caller {
-        None => Standing::Visitor,
+    let (standing, read) = match caller {
+        None => (Standing::Visitor, None),
         Some(caller) => match state.store.membership(room, caller.user.id).await? {
-            Some(membership) => Standing::of(membership.role),
-            None => Standing::Stranger,
+            Some(membership) => (Standing::of(membership.role), Some(membership.read)),
+            None => (Standing::Stranger, None),
         },
     };
-    let place = Place { record, standing };
+    let place = Place {
+        record,
+        standing,
+        read,
+    };
     if place.allows(Act::Read) {
         Ok(place)
     } else {
