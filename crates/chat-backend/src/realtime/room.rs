@@ -308,6 +308,11 @@ impl ActiveRoom {
         state.ring.head()
     }
 
+    /// The repair ends although the room may still be behind.
+    pub(super) fn give_up_repair(&self) {
+        self.lock().repairing = false;
+    }
+
     /// Closes a gap with the changes `found` in the store, which has been read up to `upto`. Where
     /// they do not tell the whole gap, readers are sent to the store, each for their own view.
     pub(super) fn fill(&self, epoch: &Epoch, upto: Seq, found: BTreeMap<Seq, Doc>) {

@@ -50,9 +50,16 @@ impl Nodes {
         nodes.any(|node| now.duration_since(node.heard) >= age)
     }
 
-    /// How many connections each of them has.
-    pub(super) fn connections(&self) -> impl Iterator<Item = u32> {
-        self.0.values().map(|node| node.connections)
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many connections each of them has that said something within `age`.
+    pub(super) fn connections(&self, age: Duration, now: Instant) -> impl Iterator<Item = u32> {
+        let nodes = self.0.values();
+        let heard = nodes.filter(move |node| now.duration_since(node.heard) < age);
+        heard.map(|node| node.connections)
     }
 }
 
@@ -201,5 +208,26 @@ impl Inbox for Hub {
             self.tell_nodes(Topic::Control, &Message::WasAway);
         }
         self.nudge.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_counted_of_nodes_that_were_heard_lately() {
+        let (age, begin) = (Duration::from_secs(3), Instant::now());
+        let mut nodes = Nodes::default();
+        let beat = |connections| Beat {
+            connections,
+            draining: false,
+        };
+        nodes.hear(NodeId::random(), beat(7), begin);
+        nodes.hear(NodeId::random(), beat(8), begin + Duration::from_millis(1));
+        let at = |now| nodes.connections(age, now).sum::<u32>();
+        assert_eq!(at(begin + Duration::from_millis(1)), 15);
+        assert_eq!(at(begin + age), 8, "who is silent may be dead");
+        assert_eq!(nodes.len(), 2, "and is not forgotten yet");
     }
 }

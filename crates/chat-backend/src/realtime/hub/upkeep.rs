@@ -182,6 +182,10 @@ impl Hub {
     /// Waits for late events and reads those that do not come from the store, until the room is
     /// whole or nobody reads it. There is one such task per room at most.
     async fn close_gap(&self, room: &ActiveRoom) {
+        let mut repairing = Repairing {
+            room,
+            is_over: false,
+        };
         sleep(self.settings.gap_wait).await;
         while let Some(after) = room.repair_after() {
             metrics::counter!("chat_gap_repairs_total").increment(1);
@@ -204,6 +208,7 @@ impl Hub {
                 }
             }
         }
+        repairing.is_over = true;
     }
 
     fn fill(&self, room: &ActiveRoom, page: ChangesPage) {
@@ -246,13 +251,14 @@ impl Hub {
         self.tell_nodes(Topic::Control, &Message::Beat(beat));
     }
 
-    /// Sends some connections elsewhere when this node has far more than the others.
+    /// Sends some connections elsewhere when this node has far more than the others. A node that is
+    /// silent may be dead: nobody is sent there.
     fn shed(&self) {
         if self.is_draining() || self.broker.status() != Status::Up {
             return;
         }
         let own = self.connections();
-        let others: Vec<u32> = self.nodes().connections().collect();
+        let others: Vec<u32> = self.nodes().connections(SILENCE, Instant::now()).collect();
         let surplus = surplus(own, &others).min(SHED_PER_BEAT);
         if surplus == 0 {
             return;
@@ -293,6 +299,21 @@ impl Hub {
     }
 }
 
+/// A repair under way. However its task ends, the next reason for one begins another.
+struct Repairing<'a> {
+    room: &'a ActiveRoom,
+    /// The room knows already, and another repair may be under way.
+    is_over: bool,
+}
+
+impl Drop for Repairing<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.room.give_up_repair();
+        }
+    }
+}
+
 /// How many connections of `own` are above 1.2 times the mean of this node and the `others`.
 #[expect(
     clippy::cast_precision_loss,
@@ -327,7 +348,36 @@ fn is_the_event_itself(row: &SeqChange) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chat_types::id::{ConnectionId, Epoch, Seq};
+    use tokio_util::task::TaskTracker;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::realtime::mailbox::Mailbox;
+    use crate::realtime::ring::Budget;
+
+    #[tokio::test]
+    async fn a_repair_that_ends_without_a_word_keeps_no_other_from_beginning() {
+        let id = RoomId::from_uuid(Uuid::from_u128(1));
+        let room = ActiveRoom::new(id, Budget::new(1 << 20), TaskTracker::new());
+        let reader = ConnectionId::from_uuid(Uuid::from_u128(2));
+        assert!(room.attach(Arc::new(Mailbox::new(reader)), None));
+        room.start(reader, None, Seq(1), &Epoch("e".to_owned()));
+        assert_eq!(room.note_head(Seq(3)), Repair::Needed);
+        assert_eq!(room.note_head(Seq(4)), Repair::NotNeeded, "one at a time");
+        let panics = tokio::spawn({
+            let room = room.clone();
+            async move {
+                let _repairing = Repairing {
+                    room: &room,
+                    is_over: false,
+                };
+                panic!("as a store might");
+            }
+        });
+        assert!(panics.await.unwrap_err().is_panic());
+        assert_eq!(room.note_head(Seq(4)), Repair::Needed);
+    }
 
     #[test]
     fn only_what_is_above_the_mean_and_a_fifth_moves() {
