@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use chat_types::event::{self, Content, Message};
+use chat_types::event::{self, Change, Content, Message, SeqChange};
 use chat_types::id::{ClientId, Epoch, MessageId, Number, RoomId, Seq, UserId};
 use chat_types::problem::ErrorCode;
 use serde::{Deserialize, Serialize};
@@ -127,6 +127,8 @@ pub enum What {
         head: Seq,
         /// Whether it was a resume.
         recovered: bool,
+        /// Where the rows are that a resume brought.
+        changes: Places,
     },
     /// Contiguous live events of a room.
     Live {
@@ -152,6 +154,8 @@ pub enum What {
         upto: Seq,
         /// Whether more follow.
         more: bool,
+        /// Where the rows are that it brought.
+        changes: Places,
     },
     /// The room is no longer followed.
     Unsubbed {
@@ -162,6 +166,8 @@ pub enum What {
     Seen {
         /// In which room.
         room: RoomId,
+        /// How.
+        way: Way,
         /// The message.
         row: Row,
     },
@@ -202,6 +208,66 @@ pub enum What {
         /// Which message.
         client_id: ClientId,
     },
+}
+
+/// Places of a feed, as runs without a gap: a reader who only counts keeps little of an answer, and
+/// still says which rows it brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Places(Vec<(Seq, Seq)>);
+
+impl Places {
+    /// Where the messages of an answer are. One that is not at its item's place is at none.
+    pub fn of(changes: &[SeqChange]) -> Self {
+        let messages = changes.iter().filter(|item| match &item.change {
+            Change::Message { message } => message.seq == item.seq,
+            _ => false,
+        });
+        messages.map(|item| item.seq).collect()
+    }
+
+    /// Whether this is one of them.
+    pub fn contains(&self, seq: Seq) -> bool {
+        let before = self.0.partition_point(|(first, _)| *first <= seq);
+        before > 0 && seq <= self.0[before - 1].1
+    }
+}
+
+impl FromIterator<Seq> for Places {
+    fn from_iter<I: IntoIterator<Item = Seq>>(places: I) -> Self {
+        let mut places: Vec<_> = places.into_iter().collect();
+        places.sort_unstable();
+        let mut runs: Vec<(Seq, Seq)> = Vec::new();
+        for seq in places {
+            match runs.last_mut() {
+                Some((_, last)) if seq <= last.next() => *last = seq,
+                _ => runs.push((seq, seq)),
+            }
+        }
+        Self(runs)
+    }
+}
+
+/// How a message came to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// As the live event of that place: the one that tells of its being written.
+    Live(Seq),
+    /// Among what a reader had missed, as the item of that place: the message as it was then.
+    Missed(Seq),
+    /// In a fresh load, which names no place beside the message's own.
+    Loaded,
+}
+
+impl Way {
+    /// The place that what carried the message names.
+    pub const fn seq(self) -> Option<Seq> {
+        match self {
+            Self::Live(seq) | Self::Missed(seq) => Some(seq),
+            Self::Loaded => None,
+        }
+    }
 }
 
 /// What somebody does to a message.

@@ -13,7 +13,7 @@ use chat_types::ws::{Command, ServerDoc, Subbed};
 use tokio::sync::mpsc;
 
 use crate::driver::{Handle, Order};
-use crate::history::{History, What};
+use crate::history::{History, Places, What};
 use crate::raw::{End, Raw, next_text, say};
 use crate::server::Socket;
 use crate::tap::EPHEMERAL;
@@ -43,8 +43,8 @@ struct Reader {
     history: History,
     rooms: HashMap<RoomId, Place>,
     next_id: u64,
-    asked: HashMap<RequestId, RoomId>,
-    since: HashMap<RequestId, Option<Seq>>,
+    /// What waits for its answer on this connection: of which room, after which cursor.
+    asked: HashMap<RequestId, (RoomId, Option<Seq>)>,
     latencies: Vec<u64>,
     live: bool,
 }
@@ -59,7 +59,6 @@ pub(crate) fn start(client: u32, raw: Raw, rooms: &[RoomId]) -> Handle {
         rooms: rooms.iter().map(|room| (*room, Place::default())).collect(),
         next_id: 1,
         asked: HashMap::new(),
-        since: HashMap::new(),
         latencies: Vec::new(),
         live: false,
     };
@@ -138,15 +137,15 @@ impl Reader {
     }
 
     async fn follow(&mut self, room: RoomId, socket: &mut Socket) -> io::Result<()> {
-        let id = self.ask(room);
         let place = self.rooms.entry(room).or_default();
         place.live = false;
         let since = place.cursor;
-        self.since.insert(id, since);
+        let epoch = since.and(place.epoch.clone());
+        let id = self.ask(room, since);
         let command = Command::Sub {
             id,
             room,
-            epoch: since.and(place.epoch.clone()),
+            epoch,
             since,
             tail: 0,
         };
@@ -154,10 +153,10 @@ impl Reader {
         say(socket, &command).await
     }
 
-    fn ask(&mut self, room: RoomId) -> RequestId {
+    fn ask(&mut self, room: RoomId, cursor: Option<Seq>) -> RequestId {
         self.next_id += 1;
         let id = RequestId(self.next_id);
-        self.asked.insert(id, room);
+        self.asked.insert(id, (room, cursor));
         id
     }
 
@@ -224,14 +223,15 @@ impl Reader {
         match document {
             ServerDoc::Subbed(subbed) => self.subbed(*subbed),
             ServerDoc::Page(page) => {
-                let Some(room) = self.asked.remove(&page.id) else {
+                let Some((room, after)) = self.asked.remove(&page.id) else {
                     return Ok(());
                 };
                 self.note(What::Page {
                     room,
-                    after: Seq::ZERO,
+                    after: after.unwrap_or(Seq::ZERO),
                     upto: page.upto,
                     more: page.more,
+                    changes: Places::of(&page.changes),
                 });
                 let place = self.rooms.entry(room).or_default();
                 place.cursor = place.cursor.max(Some(page.upto));
@@ -273,8 +273,7 @@ impl Reader {
     }
 
     fn subbed(&mut self, subbed: Subbed) {
-        let since = self.since.remove(&subbed.id).flatten();
-        let Some(room) = self.asked.remove(&subbed.id) else {
+        let Some((room, since)) = self.asked.remove(&subbed.id) else {
             return;
         };
         let counters = &self.raw.shared.counters;
@@ -291,6 +290,7 @@ impl Reader {
             epoch: subbed.epoch.clone(),
             head: subbed.head,
             recovered: subbed.recovered,
+            changes: Places::of(&subbed.changes),
         });
         self.rooms.insert(
             room,
@@ -304,13 +304,13 @@ impl Reader {
     }
 
     async fn sync(&mut self, room: RoomId, socket: &mut Socket) -> io::Result<()> {
-        let id = self.ask(room);
         let place = self.rooms.entry(room).or_default();
         place.live = false;
+        let cursor = place.cursor;
         let command = Command::Sync {
-            id,
+            id: self.ask(room, cursor),
             room,
-            after: place.cursor.unwrap_or(Seq::ZERO),
+            after: cursor.unwrap_or(Seq::ZERO),
             limit: SYNC_PAGE,
         };
         self.count_live();

@@ -11,7 +11,7 @@ use chat_types::id::{ClientId, MessageId, RequestId, RoomId, Seq};
 use chat_types::ws::{self, Command, ServerDoc};
 
 use crate::faults::HELD_UP_US;
-use crate::history::{Act, History, Row, Text, What, digest};
+use crate::history::{Act, History, Places, Row, Text, Way, What, digest};
 use crate::measure::Shared;
 use crate::text;
 
@@ -191,7 +191,7 @@ impl Tap {
                 if let Change::Message { message } = &event.change {
                     self.measure(message, now_us);
                 }
-                self.saw(event.room, event.seq, event.change);
+                self.saw(event.room, Way::Live(event.seq), event.seq, event.change);
             }
             ServerDoc::Resync { room } => {
                 self.shared.counters.resyncs.add(1);
@@ -295,12 +295,13 @@ impl Tap {
             epoch: subbed.epoch,
             head: subbed.head,
             recovered: subbed.recovered,
+            changes: Places::of(&subbed.changes),
         });
         for change in subbed.changes {
-            self.saw(room, change.seq, change.change);
+            self.saw(room, Way::Missed(change.seq), change.seq, change.change);
         }
         for message in &subbed.messages {
-            self.saw_message(room, message);
+            self.saw_message(room, Way::Loaded, message);
         }
     }
 
@@ -313,15 +314,16 @@ impl Tap {
             after,
             upto: page.upto,
             more: page.more,
+            changes: Places::of(&page.changes),
         });
         for change in page.changes {
-            self.saw(room, change.seq, change.change);
+            self.saw(room, Way::Missed(change.seq), change.seq, change.change);
         }
     }
 
-    fn saw(&mut self, room: RoomId, seq: Seq, change: Change) {
+    fn saw(&mut self, room: RoomId, way: Way, seq: Seq, change: Change) {
         match change {
-            Change::Message { message } => self.saw_message(room, &message),
+            Change::Message { message } => self.saw_message(room, way, &message),
             Change::Edited {
                 message_id, body, ..
             } => self.note(What::SeenChange {
@@ -340,12 +342,12 @@ impl Tap {
         }
     }
 
-    fn saw_message(&mut self, room: RoomId, message: &Message) {
+    fn saw_message(&mut self, room: RoomId, way: Way, message: &Message) {
         let row = Row::of(message);
         let now_us = self.shared.clock.now_us();
         if Some(row.author) == self.history.user {
             self.accepted(row.client_id, row.id, now_us);
         }
-        self.history.push(now_us, What::Seen { room, row });
+        self.history.push(now_us, What::Seen { room, way, row });
     }
 }

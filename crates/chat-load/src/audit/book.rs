@@ -6,7 +6,7 @@ use chat_types::id::{ClientId, MessageId, Number, RoomId, Seq, UserId};
 use chat_types::problem::ErrorCode;
 
 use super::{Found, Kind};
-use crate::history::{Act, History, What};
+use crate::history::{Act, History, Way, What};
 
 /// A message as its author knows it.
 pub(super) struct Send {
@@ -30,7 +30,7 @@ pub(super) struct Send {
 }
 
 /// What a server promised.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ack {
     pub(super) id: MessageId,
     pub(super) seq: Seq,
@@ -54,6 +54,10 @@ pub(super) struct Book {
     pub(super) edits: HashMap<MessageId, BTreeSet<u64>>,
     /// Messages that somebody tried to delete.
     pub(super) deletions: BTreeSet<MessageId>,
+    /// Messages that somebody tried to change in any way: their place may be a later one.
+    pub(super) touched: BTreeSet<MessageId>,
+    /// At which place each message was written, by the first live event that told of it.
+    pub(super) written_at: HashMap<MessageId, Seq>,
 }
 
 impl Book {
@@ -63,6 +67,8 @@ impl Book {
             written: Vec::new(),
             edits: HashMap::new(),
             deletions: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            written_at: HashMap::new(),
         };
         for history in histories {
             book.read(history, found);
@@ -100,16 +106,11 @@ impl Book {
                         },
                     );
                 }
-                What::ChangeAttempted { message, act, .. } => match act {
-                    Act::Edit { body } => {
-                        self.edits.entry(*message).or_default().insert(*body);
+                What::ChangeAttempted { message, act, .. } => self.attempted(*message, act),
+                What::Seen { way, row, .. } => {
+                    if let Way::Live(seq) = way {
+                        self.written_at.entry(row.id).or_insert(*seq);
                     }
-                    Act::Delete => {
-                        self.deletions.insert(*message);
-                    }
-                    Act::React { .. } => {}
-                },
-                What::Seen { row, .. } => {
                     if Some(row.author) == history.user
                         && let Some(send) = self.sends.get_mut(&row.client_id)
                     {
@@ -121,6 +122,19 @@ impl Book {
         }
         if !history.pipelined {
             self.written.push((history.client, written));
+        }
+    }
+
+    fn attempted(&mut self, message: MessageId, act: &Act) {
+        self.touched.insert(message);
+        match act {
+            Act::Edit { body } => {
+                self.edits.entry(message).or_default().insert(*body);
+            }
+            Act::Delete => {
+                self.deletions.insert(message);
+            }
+            Act::React { .. } => {}
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use chat_types::id::{RoomId, Seq};
+use chat_types::id::{Epoch, RoomId, Seq};
 
 use super::{Found, Kind, Truth};
-use crate::history::{History, What};
+use crate::history::{History, Places, What};
 
 /// A connection's place in a room's feed.
 #[derive(Clone, Copy)]
@@ -18,8 +18,8 @@ struct Place {
 struct Reader<'a> {
     history: &'a History,
     places: HashMap<RoomId, Place>,
-    /// What the client may say it knows, over all connections.
-    applied: HashMap<RoomId, Seq>,
+    /// What the client may say it knows, over all connections: of which history, and up to where.
+    applied: HashMap<RoomId, (Epoch, Seq)>,
 }
 
 /// The feed of every connection of every client.
@@ -46,6 +46,7 @@ impl Reader<'_> {
                 epoch,
                 head,
                 recovered,
+                changes,
             } => {
                 if let Some(reading) = truth.rooms.get(room)
                     && reading.epoch != *epoch
@@ -58,8 +59,13 @@ impl Reader<'_> {
                     );
                 }
                 if *recovered {
-                    self.resumed(*room, *since, *head, found);
+                    self.resumed(*room, *since, found);
+                    let after = since.unwrap_or(Seq::ZERO);
+                    if truth.rooms.get(room).is_some_and(|it| it.epoch == *epoch) {
+                        self.is_complete(*room, (after, *head), changes, truth, found);
+                    }
                 }
+                self.never_back(*room, epoch, *head, found);
                 self.advance(*room, *head);
                 let place = Place {
                     last: *head,
@@ -74,8 +80,14 @@ impl Reader<'_> {
                 }
             }
             What::Page {
-                room, upto, more, ..
+                room,
+                after,
+                upto,
+                more,
+                changes,
             } => {
+                self.resumed(*room, Some(*after), found);
+                self.is_complete(*room, (*after, *upto), changes, truth, found);
                 self.advance(*room, *upto);
                 if let Some(place) = self.places.get_mut(room)
                     && place.paused
@@ -92,8 +104,8 @@ impl Reader<'_> {
         }
     }
 
-    fn resumed(&mut self, room: RoomId, since: Option<Seq>, head: Seq, found: &mut Found) {
-        let known = self.applied.get(&room).copied();
+    fn resumed(&mut self, room: RoomId, since: Option<Seq>, found: &mut Found) {
+        let known = self.applied.get(&room).map(|(_, known)| *known);
         match since {
             None => self.say(
                 Kind::Gap,
@@ -102,14 +114,48 @@ impl Reader<'_> {
                 found,
             ),
             Some(since) if known.is_none_or(|known| since > known) => {
-                let detail = format!("resumed after {since}, and had reached {known:?}");
-                self.say(Kind::Gap, room, detail, found);
-            }
-            Some(since) if head < since => {
-                let detail = format!("resumed after {since}, and the head is {head}");
+                let detail = format!("went on after {since}, and had reached {known:?}");
                 self.say(Kind::Gap, room, detail, found);
             }
             Some(_) => {}
+        }
+    }
+
+    /// An answer has every row whose newest change lies between the two places. One that changed
+    /// again later may have been told of then.
+    fn is_complete(
+        &self,
+        room: RoomId,
+        (after, upto): (Seq, Seq),
+        changes: &Places,
+        truth: &Truth<'_>,
+        found: &mut Found,
+    ) {
+        let rows = truth.between(room, after, upto).iter();
+        let mut missing = rows.filter(|row| !changes.contains(row.seq));
+        if let Some(first) = missing.next() {
+            let detail = format!(
+                "everything after {after} up to {upto}, without place {} and {} others",
+                first.seq,
+                missing.count()
+            );
+            let violation = found.add(Kind::Incomplete, detail);
+            violation.room(room).client(self.history.client).row(first);
+        }
+    }
+
+    /// A snapshot has everything that was delivered before, whether or not it is a resume: what is
+    /// applied from an older one would be delivered again, or lost. Another history begins anew.
+    fn never_back(&mut self, room: RoomId, epoch: &Epoch, head: Seq, found: &mut Found) {
+        match self.applied.get(&room) {
+            Some((of, known)) if of == epoch && head < *known => {
+                let detail = format!("subscribed at {head}, and had reached {known}");
+                self.say(Kind::WentBack, room, detail, found);
+            }
+            Some((of, _)) if of == epoch => {}
+            _ => {
+                self.applied.insert(room, (epoch.clone(), head));
+            }
         }
     }
 
@@ -136,8 +182,9 @@ impl Reader<'_> {
     }
 
     fn advance(&mut self, room: RoomId, to: Seq) {
-        let applied = self.applied.entry(room).or_insert(to);
-        *applied = to.max(*applied);
+        if let Some((_, applied)) = self.applied.get_mut(&room) {
+            *applied = to.max(*applied);
+        }
     }
 
     fn say(&self, kind: Kind, room: RoomId, detail: String, found: &mut Found) {

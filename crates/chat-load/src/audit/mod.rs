@@ -93,6 +93,10 @@ pub enum Kind {
     Gap,
     /// A connection was given a change that it had been given.
     DeliveredTwice,
+    /// A resume or a page was called everything up to a place, and left a row out.
+    Incomplete,
+    /// A client was given an older state of a room than the one that it had reached.
+    WentBack,
     /// A connection was given changes of a room that it does not follow.
     Unsubscribed,
     /// A reader was given a message that nobody wrote.
@@ -101,6 +105,8 @@ pub enum Kind {
     DeliveredBeforeSend,
     /// A reader was given another text than the author wrote.
     DeliveredCorrupt,
+    /// A reader was given a message at another place than its own, or as new at two places.
+    Misplaced,
     /// A reader was given a message that the store does not have.
     Vanished,
     /// Two readers were given different things as the same.
@@ -210,6 +216,8 @@ struct Truth<'a> {
     rooms: HashMap<RoomId, &'a Reading>,
     by_client_id: HashMap<ClientId, Vec<(RoomId, &'a Row)>>,
     by_id: HashMap<MessageId, (RoomId, &'a Row)>,
+    /// The rows of each room by the place of their newest change.
+    by_seq: HashMap<RoomId, Vec<&'a Row>>,
 }
 
 impl<'a> Truth<'a> {
@@ -220,7 +228,11 @@ impl<'a> Truth<'a> {
         }
         let mut by_client_id: HashMap<_, Vec<_>> = HashMap::new();
         let mut by_id = HashMap::new();
+        let mut by_seq = HashMap::new();
         for reading in rooms.values() {
+            let mut places: Vec<_> = reading.rows.iter().collect();
+            places.sort_by_key(|row| row.seq);
+            by_seq.insert(reading.room, places);
             for row in &reading.rows {
                 let place = (reading.room, row);
                 by_client_id.entry(row.client_id).or_default().push(place);
@@ -231,7 +243,16 @@ impl<'a> Truth<'a> {
             rooms,
             by_client_id,
             by_id,
+            by_seq,
         }
+    }
+
+    /// The rows whose newest change is after the one place and not after the other.
+    fn between(&self, room: RoomId, after: Seq, upto: Seq) -> &[&'a Row] {
+        let rows = self.by_seq.get(&room).map_or(&[][..], Vec::as_slice);
+        let first = rows.partition_point(|row| row.seq <= after);
+        let end = rows.partition_point(|row| row.seq <= upto);
+        rows.get(first..end).unwrap_or(&[])
     }
 
     fn stored(&self, client_id: ClientId) -> &[(RoomId, &'a Row)] {

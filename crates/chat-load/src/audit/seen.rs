@@ -8,7 +8,7 @@ use chat_types::id::{MessageId, RoomId, Seq};
 use super::book::Book;
 use super::store::{was_changed_to, was_given};
 use super::{Found, Kind, Truth};
-use crate::history::{History, Row, Text, What};
+use crate::history::{History, Row, Text, Way, What};
 
 /// Who was the first to be given something, and what.
 type First = HashMap<(RoomId, Seq), (u32, MessageId, Text)>;
@@ -24,11 +24,12 @@ pub(super) fn what_readers_were_given(
     for history in histories {
         for record in &history.records {
             match &record.what {
-                What::Seen { room, row } => {
+                What::Seen { room, way, row } => {
                     let seen = Seen {
                         at_us: record.at_us,
                         client: history.client,
                         room: *room,
+                        way: *way,
                         row,
                     };
                     seen.judge(book, truth, found);
@@ -62,6 +63,7 @@ struct Seen<'a> {
     at_us: u64,
     client: u32,
     room: RoomId,
+    way: Way,
     row: &'a Row,
 }
 
@@ -82,6 +84,7 @@ impl Seen<'_> {
         if !was_given(book, send, row) {
             self.say(Kind::DeliveredCorrupt, format!("{:?}", row.text), found);
         }
+        self.is_at_its_place(book, found);
         match truth.by_id.get(&row.id) {
             None => {
                 let detail = format!("number {} at {}", row.number, row.seq);
@@ -100,6 +103,21 @@ impl Seen<'_> {
                     found,
                 );
             }
+        }
+    }
+
+    /// What carries a message names its place, and a message is written at one place only.
+    fn is_at_its_place(&self, book: &Book, found: &mut Found) {
+        let row = self.row;
+        if let Some(seq) = self.way.seq().filter(|seq| *seq != row.seq) {
+            let detail = format!("given at {seq}, and says of itself {}", row.seq);
+            self.say(Kind::Misplaced, detail, found);
+        }
+        if let Way::Live(seq) = self.way
+            && let Some(first) = book.written_at.get(&row.id).filter(|first| **first != seq)
+        {
+            let detail = format!("told of as new at {first} and at {seq}");
+            self.say(Kind::Misplaced, detail, found);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chat_types::id::{MessageId, Number};
 
-use super::book::{Book, Send};
+use super::book::{Ack, Book, Send};
 use super::{Found, Kind, Reading, Truth};
 use crate::history::{Row, Text};
 
@@ -96,17 +96,15 @@ pub(super) fn promises_are_kept(book: &Book, truth: &Truth<'_>, found: &mut Foun
                 format!("acknowledged as number {} at {}", ack.number, ack.seq),
             ),
             (Some(ack), Some(_)) => {
-                let kept = stored.iter().any(|(_, row)| {
-                    row.id == ack.id && row.number == ack.number && row.seq >= ack.seq
-                });
-                if !kept {
+                if !stored.iter().any(|(_, row)| is_kept(book, ack, row)) {
                     say(
                         Kind::AckDisagrees,
-                        format!(
-                            "acknowledged as {} {}, stored otherwise",
-                            ack.number, ack.id
-                        ),
+                        format!("acknowledged as {ack:?}, stored otherwise: {stored:?}"),
                     );
+                }
+                if let Some(seq) = book.written_at.get(&ack.id).filter(|seq| **seq != ack.seq) {
+                    let detail = format!("acknowledged at {}, delivered at {seq}", ack.seq);
+                    say(Kind::AckDisagrees, detail);
                 }
             }
             (None, Some((_, row))) if send.is_failed() => say(
@@ -122,6 +120,17 @@ pub(super) fn promises_are_kept(book: &Book, truth: &Truth<'_>, found: &mut Foun
             );
         }
     }
+}
+
+/// Whether the store has what was acknowledged. A change gives a message a later place; one that
+/// nobody changed still has its first.
+fn is_kept(book: &Book, ack: &Ack, row: &Row) -> bool {
+    let at_its_place = if book.touched.contains(&row.id) {
+        row.seq >= ack.seq
+    } else {
+        row.seq == ack.seq
+    };
+    row.id == ack.id && row.number == ack.number && at_its_place
 }
 
 fn has_outcome(send: &Send) -> bool {

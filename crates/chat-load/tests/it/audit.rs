@@ -1,7 +1,7 @@
 //! One broken promise at a time: each is found, under its name, with the ids by which to look it up.
 
 use chat_load::audit::{Kind, Violation, audit};
-use chat_load::history::{Act, Record, Row, Text, What};
+use chat_load::history::{Act, Places, Record, Row, Text, Way, What};
 use chat_types::id::{ClientId, Epoch, MessageId, Number, RoomId, Seq, UserId};
 use chat_types::problem::ErrorCode;
 use uuid::Uuid;
@@ -40,6 +40,7 @@ fn breaks(kind: Kind, break_it: impl FnOnce(&mut Evidence)) -> Violation {
         kind,
         Kind::Gap
             | Kind::DeliveredTwice
+            | Kind::WentBack
             | Kind::Unsubscribed
             | Kind::EpochChanged
             | Kind::NotConverged
@@ -152,6 +153,46 @@ fn an_acknowledgement_has_to_agree_with_the_store() {
             *number = Number(9);
         }
     });
+}
+
+/// Every acknowledgement of that message names another place.
+fn acked_elsewhere(evidence: &mut Evidence, message: usize) {
+    let stored = evidence.row(message).id;
+    for record in evidence
+        .histories
+        .iter_mut()
+        .flat_map(|history| &mut history.records)
+    {
+        if let What::Acked { id, seq, .. } = &mut record.what
+            && *id == stored
+        {
+            *seq = Seq(seq.0 - 1);
+        }
+    }
+}
+
+#[test]
+fn an_acknowledgement_names_the_place_of_a_message_that_nobody_changed() {
+    breaks(Kind::AckDisagrees, |evidence| {
+        acked_elsewhere(evidence, 3);
+        for client in 0..2 {
+            evidence.records(client).retain(|record| {
+                !matches!(
+                    record.what,
+                    What::Seen {
+                        way: Way::Live(_),
+                        ..
+                    }
+                )
+            });
+        }
+    });
+}
+
+#[test]
+fn an_acknowledgement_names_the_place_at_which_the_message_was_delivered() {
+    // It was changed since, so that the store does not have its first place any more.
+    breaks(Kind::AckDisagrees, |evidence| acked_elsewhere(evidence, 2));
 }
 
 #[test]
@@ -397,6 +438,118 @@ fn a_resume_begins_where_the_client_was() {
     });
 }
 
+/// Client 1 subscribes anew one place before the head, and is given the last change once more.
+fn subscribe_behind(evidence: &mut Evidence, since: Option<Seq>) {
+    let (room, head) = (evidence.room(), evidence.readings[0].head.0);
+    let subbed = What::Subbed {
+        room,
+        since,
+        epoch: evidence.readings[0].epoch.clone(),
+        head: Seq(head - 1),
+        recovered: since.is_some(),
+        changes: Places::default(),
+    };
+    evidence.before_the_end(1, subbed);
+    evidence.live(1, head, head);
+}
+
+#[test]
+fn nobody_goes_back_in_time() {
+    breaks(Kind::WentBack, |evidence| subscribe_behind(evidence, None));
+    breaks(Kind::WentBack, |evidence| {
+        let since = Seq(evidence.readings[0].head.0 - 2);
+        subscribe_behind(evidence, Some(since));
+    });
+}
+
+#[test]
+fn another_history_begins_anew() {
+    let mut evidence = good();
+    subscribe_behind(&mut evidence, None);
+    let epoch = Epoch("second".to_owned());
+    let behind = Seq(evidence.readings[0].head.0 - 1);
+    let subbed = evidence.last(
+        1,
+        |what| matches!(what, What::Subbed { head, .. } if *head == behind),
+    );
+    if let What::Subbed { epoch: of, .. } = &mut subbed.what {
+        *of = epoch;
+    }
+    let found = audit(&evidence.histories, &evidence.readings);
+    let kinds: Vec<_> = found.iter().map(|violation| violation.kind).collect();
+    assert_eq!(kinds, [Kind::EpochChanged]);
+}
+
+/// Client 1 is told of everything that it missed, in a resume or a page, but for those rows.
+fn catch_up(evidence: &mut Evidence, in_a_page: bool, but_for: &[usize]) {
+    let reading = evidence.readings[0].clone();
+    let rows = reading.rows.iter().enumerate();
+    let told = rows.filter(|(at, _)| !but_for.contains(at));
+    let changes: Places = told.map(|(_, row)| row.seq).collect();
+    let (room, after, upto) = (reading.room, Seq(1), reading.head);
+    evidence.before_the_end(
+        1,
+        if in_a_page {
+            What::Page {
+                room,
+                after,
+                upto,
+                more: false,
+                changes,
+            }
+        } else {
+            What::Subbed {
+                room,
+                since: Some(after),
+                epoch: reading.epoch,
+                head: upto,
+                recovered: true,
+                changes,
+            }
+        },
+    );
+}
+
+#[test]
+fn what_is_called_complete_leaves_no_row_out() {
+    for in_a_page in [false, true] {
+        let mut whole = good();
+        catch_up(&mut whole, in_a_page, &[]);
+        let found = audit(&whole.histories, &whole.readings);
+        assert!(found.is_empty(), "{}", found[0]);
+        for row in 0..4 {
+            let violation = breaks(Kind::Incomplete, |evidence| {
+                catch_up(evidence, in_a_page, &[row]);
+            });
+            assert_eq!(violation.message, Some(good().row(row).id));
+        }
+    }
+}
+
+#[test]
+fn a_reader_who_only_counts_notices_a_row_that_is_left_out() {
+    breaks(Kind::Incomplete, |evidence| {
+        catch_up(evidence, false, &[3]);
+        let records = evidence.records(1);
+        records.retain(|record| !matches!(record.what, What::Seen { .. }));
+    });
+}
+
+#[test]
+fn a_page_begins_where_the_client_was() {
+    breaks(Kind::Gap, |evidence| {
+        let head = evidence.readings[0].head;
+        let page = What::Page {
+            room: evidence.room(),
+            after: head.next(),
+            upto: head.next(),
+            more: false,
+            changes: Places::default(),
+        };
+        evidence.before_the_end(1, page);
+    });
+}
+
 #[test]
 fn an_event_that_comes_again_is_delivered_twice() {
     breaks(Kind::DeliveredTwice, |evidence| {
@@ -453,6 +606,37 @@ fn a_message_that_was_shown_does_not_vanish() {
             |record| !matches!(record.what, What::Acked { client_id, .. } if client_id == gone),
         );
         evidence.stored(|rows| drop(rows.remove(3)));
+    });
+}
+
+#[test]
+fn an_event_names_the_place_of_its_message() {
+    breaks(Kind::Misplaced, |evidence| {
+        let seen = evidence.first(1, |what| matches!(what, What::Seen { .. }));
+        if let What::Seen { way, row, .. } = &mut seen.what {
+            *way = Way::Missed(row.seq.next());
+        }
+    });
+}
+
+#[test]
+fn a_message_is_told_of_as_new_at_one_place() {
+    breaks(Kind::Misplaced, |evidence| {
+        let is_live = |what: &What| {
+            matches!(
+                what,
+                What::Seen {
+                    way: Way::Live(_),
+                    ..
+                }
+            )
+        };
+        let mut again = evidence.first(1, is_live).clone();
+        if let What::Seen { way, row, .. } = &mut again.what {
+            row.seq = evidence.readings[0].head;
+            *way = Way::Live(row.seq);
+        }
+        evidence.before_the_end(1, again.what);
     });
 }
 

@@ -1,7 +1,7 @@
 //! A small world that keeps every promise, and writes the histories of those who live in it.
 
 use chat_load::audit::Reading;
-use chat_load::history::{Act, History, Row, Text, What};
+use chat_load::history::{Act, History, Places, Row, Text, Way, What};
 use chat_types::id::{ClientId, Epoch, MessageId, Number, RoomId, Seq, UserId};
 use chat_types::problem::ErrorCode;
 use uuid::Uuid;
@@ -99,6 +99,9 @@ pub(crate) struct World {
     rooms: Vec<Room>,
     people: Vec<Person>,
 }
+
+/// Rows of a page of what was missed.
+const PAGE: usize = 2;
 
 fn epoch() -> Epoch {
     Epoch("first".to_owned())
@@ -323,7 +326,10 @@ impl World {
             self.now_us += 10;
             self.people[client].history.live(self.now_us, id, seq);
             match entry {
-                Entry::Message(row) => self.note(client, What::Seen { room: id, row }),
+                Entry::Message(row) => {
+                    let way = Way::Live(seq);
+                    self.note(client, What::Seen { room: id, way, row });
+                }
                 Entry::Text(message, text) => self.note(
                     client,
                     What::SeenChange {
@@ -350,40 +356,61 @@ impl World {
     fn subscribe(&mut self, client: usize, room: usize, since: Option<Seq>, recovered: bool) {
         let head = self.rooms[room].head();
         let id = self.rooms[room].id;
+        let resumed = since.filter(|_| recovered);
+        let changes = resumed.map(|since| self.changed(room, since));
+        let changes = changes.iter().flatten().map(|row| row.seq).collect();
         let subbed = What::Subbed {
             room: id,
             since,
             epoch: epoch(),
             head,
             recovered,
+            changes,
         };
         self.note(client, subbed);
-        let after = since.filter(|_| recovered).unwrap_or(Seq::ZERO);
-        self.hand_over(client, room, after);
+        self.people[client].cursors[room] = head;
+        let rows = self.changed(room, resumed.unwrap_or(Seq::ZERO));
+        for row in rows {
+            let way = resumed.map_or(Way::Loaded, |_| Way::Missed(row.seq));
+            self.note(client, What::Seen { room: id, way, row });
+        }
     }
 
-    /// Every row that changed after a place.
-    fn hand_over(&mut self, client: usize, room: usize, after: Seq) {
-        let id = self.rooms[room].id;
+    /// Every row that changed after a place, by the place of its newest change.
+    fn changed(&self, room: usize, after: Seq) -> Vec<Row> {
         let rows = self.rooms[room].rows.iter().filter(|row| row.seq > after);
-        for row in rows.cloned().collect::<Vec<_>>() {
-            self.note(client, What::Seen { room: id, row });
-        }
-        self.people[client].cursors[room] = self.rooms[room].head();
+        let mut rows: Vec<_> = rows.cloned().collect();
+        rows.sort_by_key(|row| row.seq);
+        rows
     }
 
     fn fall_behind(&mut self, client: usize, room: usize) {
-        let (id, after) = (self.rooms[room].id, self.people[client].cursors[room]);
+        let id = self.rooms[room].id;
         self.note(client, What::Resync { room: id });
-        let upto = self.rooms[room].head();
-        let page = What::Page {
-            room: id,
-            after,
-            upto,
-            more: false,
-        };
-        self.note(client, page);
-        self.hand_over(client, room, after);
+        let mut more = true;
+        while more {
+            let after = self.people[client].cursors[room];
+            let mut rows = self.changed(room, after);
+            more = rows.len() > PAGE;
+            rows.truncate(PAGE);
+            let upto = match rows.last() {
+                Some(last) if more => last.seq,
+                _ => self.rooms[room].head(),
+            };
+            let page = What::Page {
+                room: id,
+                after,
+                upto,
+                more,
+                changes: rows.iter().map(|row| row.seq).collect::<Places>(),
+            };
+            self.note(client, page);
+            self.people[client].cursors[room] = upto;
+            for row in rows {
+                let way = Way::Missed(row.seq);
+                self.note(client, What::Seen { room: id, way, row });
+            }
+        }
     }
 
     /// Everything comes to rest, and is looked at.

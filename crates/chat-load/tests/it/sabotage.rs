@@ -23,6 +23,8 @@ use crate::server::Process;
 
 /// Every so manieth document that can be tampered with is.
 const EVERY: u64 = 12;
+/// So many messages last connections that are cut.
+const LASTS: u64 = 30;
 
 /// What the middleman does to some of the documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,21 @@ enum Sabotage {
     StoreOtherwise,
     /// An acknowledgement names another number.
     Misnumber,
+    /// Connections are cut, and a resume leaves a row out.
+    LeaveOutOfResume,
+    /// An event is left out, and the page that would repair it leaves a row out.
+    LeaveOutOfPage,
     /// From some event on a room's events come no more, and no ping tells.
     LoseTheTail,
+}
+
+/// What the middleman did to one connection.
+#[derive(Default)]
+struct Connection {
+    /// New messages that the server told of.
+    messages: u64,
+    /// Whether its tail is being lost.
+    lost: bool,
 }
 
 struct Middleman {
@@ -107,8 +122,8 @@ impl Middleman {
         };
         let (mut to_client, mut from_client) = client.split();
         let (mut to_server, mut from_server) = server.split();
-        let mut lost = false;
-        loop {
+        let mut state = Connection::default();
+        while state.messages < LASTS || self.sabotage != Sabotage::LeaveOutOfResume {
             let (up, down) = tokio::select! {
                 message = from_client.next() => {
                     let Some(Ok(Message::Text(text))) = message else { return };
@@ -116,7 +131,7 @@ impl Middleman {
                 }
                 message = from_server.next() => {
                     let Some(Ok(Message::Text(text))) = message else { return };
-                    Self::tamper(&text, |document| (vec![], self.to_client(document, &mut lost)))
+                    Self::tamper(&text, |document| (vec![], self.to_client(document, &mut state)))
                 }
             };
             for (documents, is_up) in [(up, true), (down, false)] {
@@ -179,10 +194,19 @@ impl Middleman {
         }
     }
 
-    fn to_client(&self, mut document: Value, lost: &mut bool) -> Vec<Value> {
+    fn to_client(&self, mut document: Value, state: &mut Connection) -> Vec<Value> {
         let is_message = document["t"] == "ev" && document["change"]["kind"] == "message";
+        state.messages += u64::from(is_message);
         match self.sabotage {
-            Sabotage::Swallow if is_message && self.is_due() => vec![],
+            Sabotage::LeaveOutOfResume if document["t"] == "subbed" => {
+                leave_one_out(&mut document["changes"]);
+                vec![document]
+            }
+            Sabotage::LeaveOutOfPage if document["t"] == "page" => {
+                leave_one_out(&mut document["changes"]);
+                vec![document]
+            }
+            Sabotage::Swallow | Sabotage::LeaveOutOfPage if is_message && self.is_due() => vec![],
             Sabotage::Repeat if is_message && self.is_due() => vec![document.clone(), document],
             Sabotage::Alter if is_message && self.is_due() => {
                 document["change"]["message"]["content"]["body"] = json!("something else");
@@ -193,14 +217,22 @@ impl Middleman {
                 vec![document]
             }
             Sabotage::LoseTheTail if is_message => {
-                *lost |= self.is_due();
-                if *lost { vec![] } else { vec![document] }
+                state.lost |= self.is_due();
+                if state.lost { vec![] } else { vec![document] }
             }
             Sabotage::LoseTheTail if document["t"] == "ping" => {
                 vec![json!({"t": "ping"})]
             }
             _ => vec![document],
         }
+    }
+}
+
+/// Takes the first of what was missed away.
+fn leave_one_out(changes: &mut Value) {
+    match changes {
+        Value::Array(changes) if !changes.is_empty() => drop(changes.remove(0)),
+        _ => *changes = json!([]),
     }
 }
 
@@ -286,6 +318,16 @@ async fn a_message_that_is_stored_with_another_text_is_corrupt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_with_another_number_disagrees() {
     is_convicted_of(Sabotage::Misnumber, &[Kind::AckDisagrees]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_a_resume_leaves_out_is_noticed() {
+    is_convicted_of(Sabotage::LeaveOutOfResume, &[Kind::Incomplete]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_a_page_leaves_out_is_noticed() {
+    is_convicted_of(Sabotage::LeaveOutOfPage, &[Kind::Incomplete]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
