@@ -19,7 +19,7 @@ pub(crate) const HELD_UP_US: u64 = 100_000;
 pub struct Felt {
     /// Times that it was done.
     pub injected: u64,
-    /// Times that a client lost its connection, or waited, because of it.
+    /// Times that a client lost its connection, waited, or was told `unavailable` because of it.
     pub felt: u64,
 }
 
@@ -47,7 +47,7 @@ impl Log {
             .push(fault);
     }
 
-    /// A connection was lost, or an acknowledgement was held up, in a time that began then. The
+    /// A connection was lost, an acknowledgement held up, or a message refused as `unavailable`. The
     /// last fault did it.
     pub(crate) fn felt(&self, now_us: u64) {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -32,7 +32,7 @@ pub use faults::{Control, Faults, Felt, Live, Phase};
 pub use measure::LatencySummary;
 pub use report::{Report, Verdict};
 pub use run::{LoadError, run};
-pub use scenario::{Floors, Load, Mix, SERVER_FLAGS, SITE, Scenario};
+pub use scenario::{Floors, JUDGED_ALONE, Load, Mix, SERVER_FLAGS, SITE, Scenario};
 pub use server::{ApiError, InvalidServer, Server};
 
 /// Raises this process's limit of open files as far as the system lets it: a connection is one.

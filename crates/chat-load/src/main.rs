@@ -122,6 +122,13 @@ struct Run {
     /// Faults that clients have to feel
     #[arg(long, default_value_t = 0)]
     floor_faults: u64,
+    /// Of each hundred faults so many that clients have to feel: of all together, and of each kind
+    /// that was done four times or more often
+    #[arg(long, default_value_t = 0)]
+    floor_felt_percent: u64,
+    /// A kind of fault that this is asked of, several if need be; none: of all kinds
+    #[arg(long)]
+    felt_kind: Vec<String>,
     /// Rooms that have to be resumed
     #[arg(long, default_value_t = 0)]
     floor_resumes: u64,
@@ -226,6 +233,8 @@ impl Run {
                 acked: self.floor_acked,
                 deliveries: self.floor_deliveries,
                 faults: self.floor_faults,
+                felt_percent: self.floor_felt_percent,
+                felt_kinds: self.felt_kind.clone(),
                 resumes: self.floor_resumes,
             },
             pids: self.server_pid.clone(),

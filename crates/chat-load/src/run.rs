@@ -506,7 +506,7 @@ impl Run {
                 .faults
                 .insert("cut".to_owned(), Felt { injected, felt });
         }
-        let floors = self.scenario.floors;
+        let floors = &self.scenario.floors;
         let idle = self.scenario.load == Load::Idle;
         let of_load = |floor| if idle { 0 } else { floor };
         let did = [
@@ -522,6 +522,7 @@ impl Run {
         let below = did.into_iter().filter(|(_, did, floor)| did < floor);
         let below = below.map(|(what, did, floor)| format!("{did} {what} of at least {floor}"));
         report.below = below.collect();
+        report.below.extend(floors.hardly_felt(&report.faults));
     }
 
     #[expect(

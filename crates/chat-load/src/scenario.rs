@@ -1,8 +1,10 @@
 //! What a run does.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::faults::Felt;
 use crate::proxy::Network;
 use crate::server::Server;
 
@@ -128,7 +130,7 @@ pub struct Mix {
 }
 
 /// A run that did less than this proves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Floors {
     /// Messages that were acknowledged.
     pub acked: u64,
@@ -136,8 +138,45 @@ pub struct Floors {
     pub deliveries: u64,
     /// Faults that a client felt.
     pub faults: u64,
+    /// Of each hundred faults so many that a client felt: of all together, and of each kind that was
+    /// done [`JUDGED_ALONE`] times or more often.
+    pub felt_percent: u64,
+    /// The kinds of faults that this is asked of, since clients can feel them; none: of all kinds.
+    pub felt_kinds: Vec<String>,
     /// Rooms that were resumed.
     pub resumes: u64,
+}
+
+/// A kind of fault that was done so often has to be felt by itself; fewer are chance.
+pub const JUDGED_ALONE: u64 = 4;
+
+impl Floors {
+    /// Which faults were felt too seldom.
+    pub(crate) fn hardly_felt(&self, faults: &BTreeMap<String, Felt>) -> Vec<String> {
+        let asked = |kind| self.felt_kinds.is_empty() || self.felt_kinds.contains(kind);
+        let judged = faults.iter().filter(|(kind, _)| asked(*kind));
+        let judged: Vec<_> = judged.collect();
+        let all = judged.iter().fold(Felt::default(), |sum, (_, felt)| Felt {
+            injected: sum.injected + felt.injected,
+            felt: sum.felt + felt.felt,
+        });
+        let alone = judged
+            .into_iter()
+            .filter(|(_, felt)| felt.injected >= JUDGED_ALONE);
+        let alone = alone.map(|(kind, felt)| (format!("\"{kind}\""), *felt));
+        let parts = std::iter::once(("faults".to_owned(), all)).chain(alone);
+        let hardly = parts.filter(|(_, Felt { injected, felt })| {
+            felt.saturating_mul(100) < injected.saturating_mul(self.felt_percent)
+        });
+        hardly
+            .map(|(what, Felt { injected, felt })| {
+                format!(
+                    "{felt} of {injected} {what} felt, of at least {} %",
+                    self.felt_percent
+                )
+            })
+            .collect()
+    }
 }
 
 impl Default for Floors {
@@ -146,6 +185,8 @@ impl Default for Floors {
             acked: 1,
             deliveries: 1,
             faults: 0,
+            felt_percent: 0,
+            felt_kinds: Vec::new(),
             resumes: 0,
         }
     }
@@ -180,5 +221,61 @@ impl Default for Scenario {
             seed: 1,
             progress: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(counts: &[(&str, u64, u64)]) -> BTreeMap<String, Felt> {
+        let counts = counts.iter();
+        let counts = counts.map(|(kind, injected, felt)| {
+            let (injected, felt) = (*injected, *felt);
+            ((*kind).to_owned(), Felt { injected, felt })
+        });
+        counts.collect()
+    }
+
+    fn half_of(kinds: &[&str]) -> Floors {
+        Floors {
+            felt_percent: 50,
+            felt_kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+            ..Floors::default()
+        }
+    }
+
+    #[test]
+    fn half_of_the_faults_is_enough_and_one_less_is_not() {
+        let floors = half_of(&[]);
+        assert!(floors.hardly_felt(&faults(&[("kill", 80, 40)])).is_empty());
+        let hardly = floors.hardly_felt(&faults(&[("kill", 80, 39)]));
+        assert_eq!(
+            hardly,
+            [
+                "39 of 80 faults felt, of at least 50 %",
+                "39 of 80 \"kill\" felt, of at least 50 %"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_kind_that_was_done_often_has_to_be_felt_by_itself() {
+        let floors = half_of(&[]);
+        let often = faults(&[("kill", 80, 80), ("pause", JUDGED_ALONE, 1)]);
+        assert_eq!(
+            floors.hardly_felt(&often),
+            ["1 of 4 \"pause\" felt, of at least 50 %"]
+        );
+        let seldom = faults(&[("kill", 80, 80), ("pause", JUDGED_ALONE - 1, 0)]);
+        assert!(floors.hardly_felt(&seldom).is_empty());
+    }
+
+    #[test]
+    fn kinds_that_clients_cannot_feel_are_not_asked_of() {
+        let done = faults(&[("kill", 4, 4), ("bus", 80, 0)]);
+        assert!(half_of(&["kill"]).hardly_felt(&done).is_empty());
+        assert!(!half_of(&["kill", "bus"]).hardly_felt(&done).is_empty());
+        assert!(Floors::default().hardly_felt(&done).is_empty());
     }
 }

@@ -8,6 +8,7 @@ use chat_types::decode;
 use chat_types::event::{Change, Message};
 use chat_types::frame;
 use chat_types::id::{ClientId, MessageId, RequestId, RoomId, Seq};
+use chat_types::problem::ErrorCode;
 use chat_types::ws::{self, Command, ServerDoc};
 
 use crate::faults::HELD_UP_US;
@@ -260,6 +261,9 @@ impl Tap {
                 let counters = &self.shared.counters;
                 if error.retry {
                     counters.retried.add(1);
+                    if error.code == ErrorCode::Unavailable {
+                        self.shared.log.felt(self.shared.clock.now_us());
+                    }
                 } else {
                     self.due_us.remove(&client_id);
                     counters.refused.add(1);

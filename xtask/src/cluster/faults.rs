@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use super::schedule::{self, Fault, Planned};
+use super::schedule::{self, Fault, Planned, Profile};
 use super::{Cluster, DATABASE, Options};
 use crate::stage::{Stages, clock};
 use crate::{paths, process};
@@ -224,14 +224,8 @@ impl Load {
             .args(["--senders", &options.senders.to_string()])
             .args(["--rate", RATE, "--rooms", ROOMS, "--rooms-per-client", "3"])
             .args(["--edits", "5", "--deletes", "2", "--reactions", "5"])
-            .args([
-                "--floor-acked",
-                "500",
-                "--floor-faults",
-                "1",
-                "--floor-resumes",
-                "1",
-            ])
+            .args(["--floor-acked", "500"])
+            .args(floors(options.profile))
             .args(&options.load)
             .arg("--json")
             .arg(cluster.logs.join("load.json"));
@@ -300,6 +294,25 @@ impl Drop for Load {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// What has to be felt of the faults, or the run proves nothing.
+fn floors(profile: Profile) -> Vec<String> {
+    let mut floors = vec!["--floor-faults=1".to_owned()];
+    let felt = Fault::ALL.into_iter();
+    let felt: Vec<_> = felt.filter(|fault| profile.is_to_be_felt(*fault)).collect();
+    if !felt.is_empty() {
+        floors.push(format!("--floor-felt-percent={}", schedule::FELT_PERCENT));
+    }
+    if felt.iter().any(|fault| *fault != Fault::CrashPostgres) {
+        // Sockets end with their replica, and outlive the database.
+        floors.push("--floor-resumes=1".to_owned());
+    }
+    let kinds = felt
+        .iter()
+        .map(|fault| format!("--felt-kind={}", fault.word()));
+    floors.extend(kinds);
+    floors
 }
 
 /// Another one for each run.

@@ -48,6 +48,9 @@ impl Fault {
     }
 }
 
+/// Of each hundred faults that have to be felt so many, or the run proves nothing.
+pub(super) const FELT_PERCENT: u32 = 50;
+
 /// Which faults, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Profile {
@@ -83,6 +86,19 @@ impl Profile {
             (Self::Everything, Fault::PauseReplica) => 0.5,
             (Self::Everything, Fault::CrashPostgres | Fault::KillBackend) => 1.0,
             _ => 0.0,
+        }
+    }
+
+    /// Which faults clients have to feel. The bus, and one connection of the database, are not theirs:
+    /// that nobody feels those is what replicas are for. A pause is felt when its sockets are given
+    /// up, long after it began; where other faults come meanwhile, theirs is the credit.
+    pub(super) fn is_to_be_felt(self, fault: Fault) -> bool {
+        match fault {
+            Fault::KillReplica | Fault::DrainReplica | Fault::CrashPostgres => {
+                self.per_minute(fault) > 0.0
+            }
+            Fault::PauseReplica => self == Self::Pause,
+            Fault::KillNats | Fault::KillBackend | Fault::EndConnections => false,
         }
     }
 }
@@ -172,6 +188,27 @@ mod tests {
             .filter(|it| it.fault == Fault::KillReplica)
             .count();
         assert!((300..500).contains(&kills), "{kills} of about 400");
+    }
+
+    #[test]
+    fn who_breaks_replicas_or_the_database_has_to_be_felt() {
+        let asked = |profile: Profile| {
+            let asked = Fault::ALL.into_iter();
+            let asked = asked.filter(|fault| profile.is_to_be_felt(*fault));
+            asked.collect::<Vec<_>>()
+        };
+        assert_eq!(asked(Profile::Kill), [Fault::KillReplica]);
+        assert_eq!(asked(Profile::Pause), [Fault::PauseReplica]);
+        assert_eq!(asked(Profile::Database), [Fault::CrashPostgres]);
+        assert_eq!(asked(Profile::Broker), []);
+        assert_eq!(
+            asked(Profile::Everything),
+            [
+                Fault::KillReplica,
+                Fault::DrainReplica,
+                Fault::CrashPostgres
+            ]
+        );
     }
 
     #[test]

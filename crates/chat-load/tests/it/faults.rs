@@ -48,6 +48,8 @@ async fn nothing_is_lost_doubled_or_reordered_through_kills_and_cuts() {
             acked: 500,
             deliveries: 3_000,
             faults: KILLS,
+            felt_percent: 100,
+            felt_kinds: vec!["kill".to_owned()],
             resumes: 100,
         },
         seed: 7,
