@@ -33,6 +33,8 @@ pub(crate) fn brotli(bytes: &[u8]) -> Vec<u8> {
     let parameters = BrotliEncoderParams {
         quality: 11,
         lgwin: 22,
+        // A module in one block: 0.3 % smaller than in the encoder's own blocks of 256 KiB.
+        lgblock: 21,
         size_hint: bytes.len(),
         ..BrotliEncoderParams::default()
     };

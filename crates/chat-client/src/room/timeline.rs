@@ -161,25 +161,23 @@ impl Timeline {
     /// Shows above each answer what is held of the answered message. Returns the answers that
     /// changed.
     pub(crate) fn heal_previews(&mut self, user: Option<UserId>) -> Vec<RowKey> {
-        let answers = self.rows.values().filter_map(|m| m.reply_to.as_ref());
-        let answered: BTreeMap<MessageId, (String, String)> = answers
-            .filter_map(|preview| self.get(preview.id))
-            .map(|m| (m.id, (m.author.name.clone(), excerpt(&m.content))))
-            .collect();
-        self.refresh_previews(
-            |preview| {
-                let Some((author, excerpt)) = answered.get(&preview.id) else {
-                    return false;
-                };
-                let stale = preview.author != *author || preview.excerpt != *excerpt;
-                if stale {
-                    preview.author.clone_from(author);
-                    preview.excerpt.clone_from(excerpt);
-                }
-                stale
-            },
-            user,
-        )
+        let healed = self.rows.values().filter_map(|answer| {
+            let preview = answer.reply_to.as_ref()?;
+            let answered = self.get(preview.id)?;
+            let healed = ReplyPreview {
+                author: answered.author.name.clone(),
+                excerpt: excerpt(&answered.content),
+                ..preview.clone()
+            };
+            (healed != *preview).then_some((answer.number, healed))
+        });
+        let healed: Vec<(Number, ReplyPreview)> = healed.collect();
+        let changed = healed.into_iter().filter_map(|(number, preview)| {
+            let answer = self.rows.get_mut(&number)?;
+            answer.reply_to = Some(preview);
+            Some(key_of(answer, user))
+        });
+        changed.collect()
     }
 
     /// Learns which rows are the user's.
@@ -188,7 +186,9 @@ impl Timeline {
             .rows
             .values()
             .filter(|message| user == Some(message.author.id));
-        self.own = own.map(|m| (m.client_id, m.number)).collect();
+        self.own.clear();
+        // Not collected: that would sort them first, by code of its own.
+        self.own.extend(own.map(|m| (m.client_id, m.number)));
     }
 
     /// Drops the first rows above the capacity.
