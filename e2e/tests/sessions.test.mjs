@@ -97,6 +97,24 @@ scenario('signing out in one tab ends the other', async (world) => {
   await isSignedOut(second);
 });
 
+scenario('a tab that another one signed out says so at once, and keeps what was typed', async (world) => {
+  world.provokes(PROVOKED.refusedRequest);
+  const room = await world.room();
+  const first = await world.guest('mina', room);
+  const second = await world.tabOf(first, 'mina, second tab');
+  await second.open('/settings');
+  await first.at('composer').fill('half a thou');
+  await second.at('sign-out').click();
+  await second.at('confirm').filter({ visible: true }).click();
+  await first.view.getByText('You have been signed out on this device.').waitFor();
+  assert.equal(await first.at('composer').count(), 0, 'a composer that sends nothing is left');
+  assert.equal(await first.view.getByText('mina', { exact: true }).filter({ visible: true }).count(), 0, 'the old name is left');
+  await first.at('join-name').fill('mina again');
+  await first.at('join').click();
+  await first.canWrite();
+  await until(async () => (await first.at('composer').inputValue()) === 'half a thou', 'the text is there');
+});
+
 scenario('a session that is ended from another device closes there, and only there', async (world) => {
   world.provokes(PROVOKED.refusedRequest);
   const room = await world.room();
@@ -167,11 +185,12 @@ scenario('a tab whose session was ended goes on with the login that another tab 
   await first.at('join').filter({ visible: true }).first().waitFor();
   await second.at('join').filter({ visible: true }).first().waitFor();
   await signIn(first, 'comes.next');
-  await isGreeted(second, 'comes.next');
   await second.canWrite();
   assert.equal(await second.at('connection-banner').count(), 0);
   await second.say('from the other tab');
   await second.sees('from the other tab');
+  const [said] = await (await world.apiGuest('reader')).history(room);
+  assert.equal(said.author.name, 'comes.next');
 });
 
 scenario('a socket that is closed as revoked comes back where there is a login that lives', async (world) => {

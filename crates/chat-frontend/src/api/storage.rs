@@ -138,11 +138,13 @@ pub fn set(reach: Reach, key: &str, value: &str) {
     }
 }
 
-/// Calls `tell` when another tab has stored a value under this key.
-pub fn on_news(key: &'static str, tell: impl Fn() + 'static) {
+/// Calls `tell` when another tab has stored a value under this key, or has removed it; and says whether
+/// there is one now.
+pub fn on_news(key: &'static str, tell: impl Fn(bool) + 'static) {
     window_event_listener(ev::storage, move |event| {
-        if event.key() == Some(name(key)) && event.new_value().is_some() {
-            tell();
+        // Without a key, everything was removed.
+        if event.key().is_none_or(|changed| changed == name(key)) {
+            tell(event.new_value().is_some());
         }
     });
 }

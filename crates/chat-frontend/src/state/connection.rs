@@ -102,9 +102,13 @@ impl Connection {
         });
         self.driver.set_value(Some(SendWrapper::new(driver)));
         self.started.set(true);
-        storage::on_news(SESSION, move || {
-            if self.state.get_untracked() == SESSION_ENDED {
+        storage::on_news(SESSION, move |login| {
+            if !login {
+                session.ended_elsewhere();
+            } else if self.state.get_untracked() == SESSION_ENDED {
                 self.take_newest_login(session);
+            } else if session.ended().get_untracked() {
+                session.restore_late();
             }
         });
     }
@@ -216,6 +220,8 @@ impl Connection {
                         _ => {}
                     }
                 }
+                // Where it ended in another tab, what is stored now is another login.
+                Notice::SessionEnded if session.id().is_none() => {}
                 Notice::SessionEnded => session.forget(),
                 Notice::RoomAdded(summary) => drop(self.added.try_set(Some(*summary))),
                 Notice::CommandFailed(failure) => self.failed(failure),
@@ -285,6 +291,7 @@ fn input_of(event: SessionEvent) -> Input {
             token: access_token(&token, time::now()),
         },
         SessionEvent::SignedOut => Input::SignedOut,
+        SessionEvent::Ended => Input::TokenRefused,
     }
 }
 

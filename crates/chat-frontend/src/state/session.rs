@@ -52,6 +52,8 @@ pub enum SessionEvent {
     Refreshed(Token),
     /// Signed out on this device.
     SignedOut,
+    /// Signed out in another tab.
+    Ended,
 }
 
 type Flight = Shared<LocalBoxFuture<'static, Result<Token, ApiError>>>;
@@ -62,6 +64,7 @@ type Listener = Rc<dyn Fn(SessionEvent)>;
 pub struct Session {
     user: RwSignal<Option<User>>,
     restored: RwSignal<bool>,
+    ended: RwSignal<bool>,
     token: StoredValue<Option<Token>>,
     flight: StoredValue<Option<SendWrapper<Flight>>>,
     listener: StoredValue<Option<SendWrapper<Listener>>>,
@@ -72,6 +75,7 @@ pub fn provide_session() -> Session {
     let session = Session {
         user: RwSignal::new(None),
         restored: RwSignal::new(false),
+        ended: RwSignal::new(false),
         token: StoredValue::new(None),
         flight: StoredValue::new(None),
         listener: StoredValue::new(None),
@@ -94,6 +98,11 @@ impl Session {
     /// Whether the stored login has been looked for.
     pub fn restored(self) -> Signal<bool> {
         self.restored.into()
+    }
+
+    /// Whether the last login ended otherwise than by signing out here.
+    pub fn ended(self) -> Signal<bool> {
+        self.ended.into()
     }
 
     /// Looks for a stored login.
@@ -173,6 +182,7 @@ impl Session {
     pub fn sign_out(self) {
         let (token, kept) = (self.fresh_token(), stored());
         self.forget();
+        self.ended.set(false);
         self.tell(SessionEvent::SignedOut);
         spawn_local(async move {
             // A server that cannot be reached now keeps the session until it ends by itself.
@@ -183,9 +193,24 @@ impl Session {
     /// Forgets the session on this device, because it ended.
     pub fn forget(self) {
         storage::remove(Reach::Device, SESSION);
+        self.leave();
+    }
+
+    /// Another tab has signed out. What is stored by now is somebody's next login.
+    pub fn ended_elsewhere(self) {
+        if self.id().is_some() {
+            self.leave();
+            self.tell(SessionEvent::Ended);
+        }
+    }
+
+    fn leave(self) {
         storage::lend(false);
         self.token.set_value(None);
         self.flight.set_value(None);
+        if self.id().is_some() {
+            self.ended.set(true);
+        }
         self.user.set(None);
     }
 
@@ -330,6 +355,7 @@ impl Session {
             ends_at: time::now().plus_ms(signed_in.tokens.expires_in_ms),
         };
         self.token.set_value(Some(token.clone()));
+        self.ended.set(false);
         if self
             .user
             .with_untracked(|user| user.as_ref() != Some(&signed_in.user))

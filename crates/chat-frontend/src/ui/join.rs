@@ -112,6 +112,13 @@ pub fn JoinForm(
         event.prevent_default();
         spawn_local(joining.join());
     };
+    let invitation = Memo::new(move |_| {
+        if joining.session.ended().get() {
+            Key::StoppedSession
+        } else {
+            Key::JoinInvitation
+        }
+    });
     if bar {
         view! {
             <form class="join-bar" on:submit=join>
@@ -120,7 +127,7 @@ pub fn JoinForm(
                         view! { <p class="join-bar__text join-bar__text--error" role="alert">{words}</p> }
                             .into_any()
                     }
-                    None => view! { <p class="join-bar__text">{tr(Key::JoinInvitation)}</p> }.into_any(),
+                    None => view! { <p class="join-bar__text" role="status">{tr(invitation.get())}</p> }.into_any(),
                 }}
                 <Avatar name=joining.name/>
                 <NameInput joining/>
