@@ -55,6 +55,46 @@ scenario('a link opens without telling where it came from or taking over the pag
   assert.equal(await link.getAttribute('target'), '_blank');
 });
 
+scenario('an address that reads otherwise than it leads is no link, and a host in other letters is named', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  const lies = 'https://example.org/\u202Egnp.exe http://user:pw@example.org';
+  await mina.say(lies);
+  await mina.sees(lies);
+  assert.equal(await mina.row(lies).locator('a').count(), 0);
+  // Cyrillic letters that look like those of apple.com.
+  await mina.say('https://\u0430\u0440\u0440\u04CF\u0435.com/x');
+  await mina.view.getByText('(xn--80ak6aa92e.com)').waitFor();
+});
+
+scenario('a message as high as several screens is folded until it is asked for', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  const lines = Array.from({ length: 60 }, (_, at) => `line ${at}`);
+  const height = () => mina.row('line 1').evaluate((row) => row.getBoundingClientRect().height);
+  await (await world.apiGuest('jun')).send(room, lines.join('\n'));
+  const more = mina.at('show-more');
+  await more.waitFor();
+  assert.ok(await height() < 600, `${await height()} pixels`);
+  await until(() => mina.isInView('line 1'), 'the end is still shown');
+  await more.click();
+  await more.waitFor({ state: 'detached' });
+  assert.ok(await height() > 1_000, `${await height()} pixels`);
+  assert.ok(await mina.row('line 1').evaluate((row) => row === document.activeElement), 'the focus is lost');
+  await (await world.apiGuest('jun')).send(room, 'short');
+  await mina.sees('short');
+  assert.equal(await more.count(), 0);
+});
+
+scenario('marks that are stacked on a letter paint over nothing else', async (world) => {
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  await mina.say('before');
+  await mina.say(`a${'\u0301'.repeat(8)}`);
+  await mina.sees('before');
+  assert.equal(await mina.row('before').locator('.message__bubble').evaluate((bubble) => getComputedStyle(bubble).overflow), 'clip');
+});
+
 scenario('nicknames that lie or break out are refused with a reason', async (world) => {
   const visitor = new ApiUser(world.servers.apiDirect);
   const reasonFor = async (name) => {

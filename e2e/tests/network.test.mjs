@@ -134,3 +134,20 @@ async function remove(person, text) {
   await person.at('confirm').filter({ visible: true }).click();
   await person.seesNo(text);
 }
+
+scenario('a room whose history is not known does not claim to begin', async (world) => {
+  world.provokes(PROVOKED.lostNetwork);
+  const room = await world.room();
+  const mina = await world.guest('mina', room);
+  await mina.say('before');
+  await mina.sees('before');
+  await world.servers.killBackend();
+  await mina.say('meanwhile');
+  await mina.seesState('meanwhile', 'sending');
+  await mina.page.reload();
+  await mina.row('meanwhile').waitFor();
+  assert.equal(await mina.view.getByText('This is where the room begins').count(), 0);
+  await world.servers.startBackend();
+  await mina.sees('meanwhile');
+  await mina.view.getByText('This is where the room begins').waitFor();
+});

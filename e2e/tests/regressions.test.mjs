@@ -127,6 +127,7 @@ scenario('regression_04_a_person_who_is_too_quick_loses_nothing', async (world) 
   const jun = await world.guest('jun', room);
   const said = Array.from({ length: 8 }, (_, n) => `quick ${n}`);
   for (const text of said) await mina.say(text);
+  await mina.view.getByText(/^Sent in \d s/).first().waitFor();
   await jun.shows(said, CONVERGED_MS);
   await mina.shows(said, CONVERGED_MS);
 });

@@ -23,9 +23,11 @@ const BURST: u64 = 5;
 /// In how many milliseconds so many may be sent again, until the server has told it.
 const WINDOW_MS: u64 = 5_000;
 
-/// How fast messages go to a room.
+/// How messages go to a room.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pace {
+    /// The one message that waits for its answer.
+    under_way: Option<ClientId>,
     /// The server asked to wait until then.
     until: Timestamp,
     /// How often in a row it did.
@@ -75,8 +77,6 @@ impl Default for Rate {
 pub(crate) struct Outbox {
     author: Option<UserId>,
     items: Vec<Pending>,
-    /// The one message of each room that waits for its answer.
-    under_way: BTreeMap<RoomId, ClientId>,
     paces: BTreeMap<RoomId, Pace>,
     rate: Rate,
     changed: bool,
@@ -148,7 +148,6 @@ impl Outbox {
     pub(crate) fn clear(&mut self) -> Vec<Pending> {
         self.author = None;
         self.changed = true;
-        self.under_way.clear();
         self.paces.clear();
         std::mem::take(&mut self.items)
     }
@@ -220,19 +219,22 @@ impl Outbox {
 
     /// The connection is gone: nothing is under way any more, everything is sent again in order.
     pub(crate) fn reset_under_way(&mut self) {
-        self.under_way.clear();
+        for pace in self.paces.values_mut() {
+            pace.under_way = None;
+        }
     }
 
     /// The message is under way.
     pub(crate) fn started(&mut self, room: RoomId, client_id: ClientId, now: Timestamp) {
-        self.under_way.insert(room, client_id);
-        self.rate.take(self.paces.entry(room).or_default(), now);
+        let pace = self.paces.entry(room).or_default();
+        pace.under_way = Some(client_id);
+        self.rate.take(pace, now);
     }
 
     /// The message is answered, or given up: the next one of its room may go.
     pub(crate) fn ended(&mut self, room: RoomId, client_id: ClientId) {
-        if self.under_way.get(&room).is_some_and(|id| *id == client_id) {
-            self.under_way.remove(&room);
+        if let Some(pace) = self.paces.get_mut(&room) {
+            pace.under_way.take_if(|id| *id == client_id);
         }
     }
 
@@ -249,7 +251,8 @@ impl Outbox {
     /// What waits in rooms in which nothing is under way.
     fn waiting(&self) -> impl Iterator<Item = &Pending> {
         self.items.iter().filter(|item| {
-            item.state == PendingState::Sending && !self.under_way.contains_key(&item.room)
+            let pace = self.paces.get(&item.room);
+            item.state == PendingState::Sending && pace.is_none_or(|pace| pace.under_way.is_none())
         })
     }
 
@@ -257,6 +260,12 @@ impl Outbox {
     fn pace(&self, room: RoomId) -> Timestamp {
         let pace = self.paces.get(&room).copied().unwrap_or_default();
         self.rate.ready_at(pace)
+    }
+
+    /// The next message to a room in which nothing is under way, and when it may go.
+    pub(crate) fn held(&self, room: RoomId) -> Option<(ClientId, Timestamp)> {
+        let next = self.waiting().find(|item| item.room == room)?;
+        Some((next.client_id, self.pace(room)))
     }
 
     /// Waits in a room before the next attempt.

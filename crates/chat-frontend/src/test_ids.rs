@@ -62,6 +62,7 @@ test_ids! {
     NEW_DIRECT = "new-direct";
     SOUGHT = "sought";
     TOAST = "toast";
+    SHOW_MORE = "show-more";
     SHOW_NEWER = "show-newer";
     RETRY_NOW = "retry-now";
 }

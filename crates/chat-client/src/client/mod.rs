@@ -26,7 +26,7 @@ use crate::input::Input;
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::room::{RoomState, RoomView};
-use crate::row::Pending;
+use crate::row::{Pending, RowKey};
 
 pub(crate) use commands::Commands;
 use connection::{Link, Reconnect};
@@ -188,6 +188,10 @@ impl Client {
         Some(RoomView {
             state: self.rooms.get(&room)?,
             outbox: self.outbox.items(),
+            held: self
+                .outbox
+                .held(room)
+                .map(|(client_id, until)| (RowKey::Own(client_id), self.clock.to_device(until))),
             commands: &self.commands,
             user: self.user.as_ref(),
             id: room,

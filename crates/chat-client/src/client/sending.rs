@@ -188,6 +188,7 @@ impl Client {
             let own_pause = longest / 2 + self.rng.up_to(longest / 2);
             let pause = error.retry_after_ms.unwrap_or(own_pause);
             self.outbox.hold(room, now.plus_ms(pause));
+            self.notify_room(room, RoomChange::Updated(RowKey::Own(client_id)));
             if error.code == ErrorCode::TokenExpired {
                 self.ask_refresh(now);
             }

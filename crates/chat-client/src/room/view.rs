@@ -3,6 +3,7 @@
 use chat_types::event::{Message, User};
 use chat_types::id::{Epoch, MessageId, Number, Seq, UserId};
 use chat_types::room::{Member, MembersSummary, Role, Room};
+use chat_types::time::Timestamp;
 
 use super::timeline::key_of;
 use super::{HistoryState, Presence, RoomState, RoomStatus};
@@ -14,6 +15,7 @@ use crate::row::{Pending, Row, RowKey};
 pub struct RoomView<'a> {
     pub(crate) state: &'a RoomState,
     pub(crate) outbox: &'a [Pending],
+    pub(crate) held: Option<(RowKey, Timestamp)>,
     pub(crate) commands: &'a Commands,
     pub(crate) user: Option<&'a User>,
     pub(crate) id: chat_types::id::RoomId,
@@ -66,6 +68,11 @@ impl<'a> RoomView<'a> {
                 pending,
                 author: self.user,
             })
+    }
+
+    /// The next of them while nothing is under way, and from when on the server's limit lets it go.
+    pub fn held(self) -> Option<(RowKey, Timestamp)> {
+        self.held
     }
 
     /// The row of a key.

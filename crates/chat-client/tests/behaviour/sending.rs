@@ -6,6 +6,7 @@ use chat_client::{
 use chat_types::event::Change;
 use chat_types::id::{ClientId, Number, RequestId};
 use chat_types::problem::ErrorCode;
+use chat_types::time::Timestamp;
 use chat_types::ws::{Command, Ephemeral, ServerDoc};
 
 use crate::support::{
@@ -156,7 +157,10 @@ fn a_rate_limit_keeps_the_row_sending_and_waits_as_told() {
     let id = sends(&mut bench)[0].0;
     bench.say(err(id, ErrorCode::RateLimited, Some(4_000)));
     assert_eq!(states(&bench), [RowState::Sent, RowState::Sending]);
+    let held = bench.room().held();
     bench.pass(3_999);
+    let due = Timestamp(bench.now + 1);
+    assert_eq!(held, Some((RowKey::Own(client_id(2)), due)));
     assert!(sends(&mut bench).is_empty());
     bench.pass(1);
     assert_eq!(sends(&mut bench).len(), 1);

@@ -98,6 +98,7 @@ texts! {
         "The rooms you join appear here."
     }
     RoomsFailed { "목록을 불러오지 못했어요" "Could not load the rooms" }
+    NoMembers { "첫 인사를 건네 보세요" "Be the first" }
     OneMember { "멤버 {count}명" "{count} member" }
     Members { "멤버 {count}명" "{count} members" }
     OneUnread { "안 읽은 메시지 {count}개" "{count} unread message" }
@@ -239,6 +240,7 @@ texts! {
     MessagePlaceholder { "메시지 보내기" "Message" }
     Send { "보내기" "Send" }
     Sending { "보내는 중" "Sending" }
+    SentIn { "{seconds}초 뒤에 보내요" "Sent in {seconds} s" }
     Saving { "저장하는 중" "Saving" }
     NotEdited { "수정하지 못했어요" "Not edited" }
     NotDeleted { "삭제하지 못했어요" "Not deleted" }
@@ -272,7 +274,9 @@ texts! {
     CancelReply { "답장 취소" "Cancel reply" }
     CancelEdit { "수정 취소" "Cancel editing" }
     JumpToReply { "원래 메시지 보기" "Go to the original message" }
+    CharacterLeft { "{count}자 남았어요" "{count} character left" }
     CharactersLeft { "{count}자 남았어요" "{count} characters left" }
+    CharacterOver { "{count}자 넘었어요" "{count} character too many" }
     CharactersOver { "{count}자 넘었어요" "{count} characters too many" }
     UnreadDivider { "여기부터 새 메시지" "New messages" }
     OneNew { "새 메시지 {count}개" "{count} new message" }
@@ -288,6 +292,7 @@ texts! {
     Leave { "방 나가기" "Leave room" }
     LeaveTitle { "이 방에서 나갈까요?" "Leave this room?" }
     LeaveText { "보낸 메시지는 방에 남아요. 언제든 다시 들어올 수 있어요." "Your messages stay. You can come back any time." }
+    LeaveOwnedText { "보낸 메시지는 방에 남아요. 방장은 남은 사람 중 운영자나 가장 오래된 멤버가 이어받고, 다시 들어오면 멤버가 돼요." "Your messages stay. A moderator or the longest-standing member becomes the owner; you come back as a member." }
     LeavePrivateText { "보낸 메시지는 방에 남아요. 다시 들어오려면 초대를 받아야 해요." "Your messages stay. To come back you need an invite." }
     Invite { "초대하기" "Invite" }
     InviteLink { "초대 링크" "Invite link" }

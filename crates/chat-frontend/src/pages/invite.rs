@@ -33,13 +33,13 @@ pub fn InvitePage() -> impl IntoView {
     let error = RwSignal::new(None::<ApiError>);
     let known = Memo::new(move |_| session.user().with(Option::is_some));
     Effect::new(move |_| {
-        if !known.get() {
-            return;
-        }
         let Some(code) = code() else {
             error.set(Some(gone()));
             return;
         };
+        if !known.get() {
+            return;
+        }
         spawn_local(async move {
             let body = AcceptInvite { code };
             match session.call::<UseInvite>(&[], &Nothing {}, &body).await {

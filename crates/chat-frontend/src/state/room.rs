@@ -600,7 +600,11 @@ impl RoomModel {
             }));
         }
         if at_newest {
-            rows.extend(room.pending().map(|row| RowData::of(row, None)));
+            let held = room.held().filter(|(_, until)| *until > time::now());
+            rows.extend(room.pending().map(|row| RowData {
+                due: held.and_then(|(key, until)| (key == row.key()).then_some(until)),
+                ..RowData::of(row, None)
+            }));
         }
         Seen {
             status: room.status(),
@@ -608,7 +612,9 @@ impl RoomModel {
             role: room.role(),
             members: room.members().clone(),
             history: room.history(),
-            at_start: !room.more_before()
+            // Before the server has told, nobody knows where the room begins.
+            at_start: room.epoch().is_some()
+                && !room.more_before()
                 && held
                     .zip(shown)
                     .is_none_or(|(held, shown)| held.first == shown.first),

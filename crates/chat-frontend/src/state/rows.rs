@@ -50,6 +50,8 @@ pub struct RowData {
     pub edited: bool,
     /// How far it is.
     pub state: RowState,
+    /// When it is sent, where the server's limit holds it back.
+    pub due: Option<Timestamp>,
     /// Whether an edit, a deletion or a reaction of it is on its way.
     pub changing: bool,
     /// Whether it follows a row of the same author closely.
@@ -71,6 +73,7 @@ impl RowData {
             sent_at: row.sent_at(),
             edited: row.edited_at().is_some(),
             state: row.state(),
+            due: None,
             changing: false,
             next: false,
         }
@@ -210,6 +213,7 @@ mod tests {
             sent_at: Timestamp(sent_at),
             edited: false,
             state: RowState::Sent,
+            due: None,
             changing: false,
             next: false,
         }

@@ -41,10 +41,19 @@ fn address(kind: &LinkKind, words: &str) -> Option<String> {
     match kind {
         LinkKind::Email => Some(format!("mailto:{words}")),
         LinkKind::Url if lower.starts_with("http://") || lower.starts_with("https://") => {
-            Some(words.to_owned())
+            Some(words.to_owned()).filter(|words| is_plain(words))
         }
         _ => None,
     }
+}
+
+/// Whether an address reads as it leads: nothing in it turns the words around, and no name of a user
+/// stands where a reader looks for the host.
+fn is_plain(address: &str) -> bool {
+    let turns = |c| matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let after = address.split_once("//").map_or("", |(_, after)| after);
+    let authority = after.split(['/', '?', '#']).next().unwrap_or(after);
+    !address.contains(turns) && !authority.contains('@')
 }
 
 /// Whether a text is one to three emoji and nothing else; those are shown large.
@@ -108,6 +117,22 @@ mod tests {
         ] {
             assert_eq!(links(text), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_that_reads_otherwise_than_it_leads_is_no_link() {
+        for text in [
+            "https://a.example/\u{202E}gnp.exe",
+            "https://a.example/\u{2067}gnp.exe",
+            "http://user:pw@b.example",
+            "https://a.example@b.example/c",
+        ] {
+            assert_eq!(links(text), [""; 0], "{text:?}");
+        }
+        assert_eq!(
+            links("https://a.example/@mina"),
+            ["https://a.example/@mina"]
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use leptos::{ev, html};
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;
 
-use crate::i18n::{Key, fill, text, tr, trouble, use_lang};
+use crate::i18n::{Key, counted, fill, text, tr, trouble, use_lang};
 use crate::state::compose::{Compose, Mode, Room, room_left, sends};
 use crate::state::connection::use_connection;
 use crate::state::room::RoomModel;
@@ -177,18 +177,12 @@ fn Note(full: Memo<Room>, refusal: RwSignal<Option<Why>>) -> impl IntoView {
     let lang = use_lang();
     let over = move || matches!(full.get(), Room::Over(_));
     let counter = move || {
-        let lang = lang.get();
-        match full.get() {
-            Room::Left(count) => Some(fill(
-                text(lang, Key::CharactersLeft),
-                &[("count", &count.to_string())],
-            )),
-            Room::Over(count) => Some(fill(
-                text(lang, Key::CharactersOver),
-                &[("count", &count.to_string())],
-            )),
-            Room::Empty | Room::Plenty => None,
-        }
+        let (one, many, count) = match full.get() {
+            Room::Left(count) => (Key::CharacterLeft, Key::CharactersLeft, count),
+            Room::Over(count) => (Key::CharacterOver, Key::CharactersOver, count),
+            Room::Empty | Room::Plenty => return None,
+        };
+        Some(counted(lang.get(), one, many, count as u64))
     };
     view! {
         {move || {

@@ -2,7 +2,7 @@
 
 use chat_types::account::Empty as Nothing;
 use chat_types::endpoint::LeaveRoom;
-use chat_types::room::RoomKind;
+use chat_types::room::{MembersSummary, Role, RoomKind};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -58,6 +58,8 @@ pub fn LeaveButton() -> impl IntoView {
     let consequence = move || {
         let key = if kind.get() == Some(RoomKind::Private) {
             Key::LeavePrivateText
+        } else if model.role.get() == Some(Role::Owner) && model.members.with(has_one_owner) {
+            Key::LeaveOwnedText
         } else {
             Key::LeaveText
         };
@@ -89,4 +91,15 @@ pub fn LeaveButton() -> impl IntoView {
         </Dialog>
     }
     .into_any()
+}
+
+/// Whether the room goes to somebody else with its owner.
+fn has_one_owner(members: &MembersSummary) -> bool {
+    let listed = &members.listed;
+    listed.len() > 1
+        && listed
+            .iter()
+            .filter(|member| member.role == Role::Owner)
+            .count()
+            == 1
 }

@@ -1,13 +1,17 @@
 //! One row of the timeline.
 
+use std::time::Duration;
+
 use chat_client::RowState;
 use chat_types::event::{Reaction, UserKind};
 use chat_types::id::MessageId;
 use chat_types::room::Role;
+use chat_types::time::Timestamp;
+use leptos::html;
 use leptos::prelude::*;
 
 use crate::api::time;
-use crate::i18n::{Key, tr, trouble, use_lang};
+use crate::i18n::{Key, fill, text, tr, trouble, use_lang};
 use crate::state::room::RoomModel;
 use crate::state::rows::{Body, RowData};
 use crate::state::text::is_jumbo;
@@ -17,6 +21,9 @@ use crate::ui::icons::{Icon, IconName};
 use crate::ui::message_actions::MessageActions;
 use crate::ui::message_text::MessageText;
 use crate::ui::row_keys;
+
+/// A text that is higher is folded, to the height in the style, which is less: unfolding shows something.
+const FOLD_FROM_PX: i32 = 600;
 
 /// One row: who, what, when, and what can be done with it.
 #[component]
@@ -49,12 +56,7 @@ pub fn MessageRow(
                 <div class="message__line">
                     <div class="message__bubble">
                         <Quote row/>
-                        <div class="message__body">
-                            <span data-testid=test_ids::BODY>
-                                <BodyText row/>
-                            </span>
-                            <EditedMark row/>
-                        </div>
+                        <Foldable row/>
                     </div>
                     <span class="message__aside">
                         <Aside row/>
@@ -67,6 +69,53 @@ pub fn MessageRow(
                 <MessageActions row open/>
             </Show>
         </li>
+    }
+}
+
+/// The text. One that is too high is folded, whatever makes it so high, until somebody asks for all of it
+/// or gets to a link in it.
+#[component]
+fn Foldable(row: RwSignal<RowData>) -> impl IntoView {
+    let body = NodeRef::<html::Div>::new();
+    let high = RwSignal::new(false);
+    let whole = RwSignal::new(false);
+    Effect::new(move |_| {
+        row.track();
+        // By then the text is there, and nothing is painted yet.
+        request_animation_frame(move || {
+            if let Some(Some(body)) = body.try_get_untracked() {
+                high.try_set(body.scroll_height() > FOLD_FROM_PX);
+            }
+        });
+    });
+    let folded = Memo::new(move |_| high.get() && !whole.get());
+    view! {
+        <div
+            class="message__body"
+            class:message__body--folded=move || folded.get()
+            node_ref=body
+            on:focusin=move |_| whole.set(true)
+        >
+            <span data-testid=test_ids::BODY>
+                <BodyText row/>
+            </span>
+            <EditedMark row/>
+        </div>
+        <Show when=move || folded.get()>
+            <button
+                class="message__more"
+                type="button"
+                tabindex="-1"
+                data-testid=test_ids::SHOW_MORE
+                on:click=move |_| {
+                    // The button goes with the fold.
+                    row_keys::back_to_row();
+                    whole.set(true);
+                }
+            >
+                {tr(Key::ShowMore)}
+            </button>
+        </Show>
     }
 }
 
@@ -204,22 +253,44 @@ fn EditedMark(row: RwSignal<RowData>) -> impl IntoView {
 #[component]
 fn Aside(row: RwSignal<RowData>) -> impl IntoView {
     let lang = use_lang();
-    let state = Memo::new(move |_| row.with(|row| (row.state, row.changing, row.sent_at)));
+    let state = Memo::new(move |_| row.with(|row| (row.state, row.changing, row.sent_at, row.due)));
     move || {
         match state.get() {
-        (RowState::Sent, false, at) => view! {
+        (RowState::Sent, false, at, _) => view! {
             <time class="message__time" datetime=time::machine(at) title=move || time::in_full(lang.get(), at)>
                 {move || time::time_of_day(lang.get(), at)}
             </time>
         }
         .into_any(),
-        (RowState::Sending | RowState::Sent, changing, _) => view! {
+        (RowState::Sending | RowState::Sent, changing, _, due) => view! {
+            {due.map(|due| view! { <Countdown due/> })}
             <Icon name=IconName::Clock small=true/>
             <span class="visually-hidden">{tr(if changing { Key::Saving } else { Key::Sending })}</span>
         }
         .into_any(),
         (RowState::Failed { .. }, ..) => view! { <Icon name=IconName::Alert small=true/> }.into_any(),
     }
+    }
+}
+
+/// How long until a message is sent that was written faster than the room takes them.
+#[component]
+fn Countdown(due: Timestamp) -> impl IntoView {
+    let lang = use_lang();
+    let left = move || due.since_ms(time::now()).div_ceil(1_000);
+    let seconds = RwSignal::new(left());
+    let tick = move || {
+        seconds.try_set(left());
+    };
+    if let Ok(timer) = set_interval_with_handle(tick, Duration::from_secs(1)) {
+        on_cleanup(move || timer.clear());
+    }
+    move || {
+        let seconds = seconds.get();
+        (seconds > 0).then(|| {
+            let words = text(lang.get(), Key::SentIn);
+            fill(words, &[("seconds", &seconds.to_string())])
+        })
     }
 }
 

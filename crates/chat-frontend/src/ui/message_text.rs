@@ -1,6 +1,7 @@
 //! A message's text as views: words and links, never HTML.
 
 use leptos::prelude::*;
+use web_sys::Url;
 
 use crate::state::text::{Piece, pieces};
 
@@ -14,13 +15,24 @@ pub fn MessageText(
         .into_iter()
         .map(|piece| match piece {
             Piece::Text(text) => text.into_any(),
-            Piece::Link { text, href } => view! {
-                <a href=href tabindex="-1" target="_blank" rel="noopener noreferrer nofollow ugc">
-                    {text}
-                </a>
+            Piece::Link { text, href } => {
+                let host = disguised_host(&href);
+                view! {
+                    <a href=href tabindex="-1" target="_blank" rel="noopener noreferrer nofollow ugc">
+                        {text}
+                    </a>
+                    {host.map(|host| view! { <span class="message__host">{format!(" ({host})")}</span> })}
+                }
+                .into_any()
             }
-            .into_any(),
         })
         .collect_view();
     view! { <bdi class="message__text">{shown}</bdi> }
+}
+
+/// The host of an address as the network knows it, where the address writes it in other letters than
+/// these: some of them look like those of another host.
+fn disguised_host(href: &str) -> Option<String> {
+    let host = Url::new(href).ok()?.hostname();
+    (host.contains("xn--") && !href.contains(&host)).then_some(host)
 }

@@ -104,6 +104,7 @@ fn about(lang: Lang, summary: &RoomSummary) -> String {
     }
     match summary.room.kind {
         RoomKind::Direct => text(lang, Key::DirectMessage).to_owned(),
+        _ if summary.members_count == 0 => text(lang, Key::NoMembers).to_owned(),
         _ => counted(
             lang,
             Key::OneMember,
@@ -159,6 +160,8 @@ mod tests {
     #[test]
     fn a_room_without_a_topic_tells_its_members() {
         let mut room = summary(1, 0, 0);
+        room.members_count = 0;
+        assert_eq!(about(Lang::En, &room), "Be the first");
         room.members_count = 2;
         assert_eq!(about(Lang::En, &room), "2 members");
         room.room.topic = "walks".to_owned();
