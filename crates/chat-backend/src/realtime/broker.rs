@@ -44,6 +44,12 @@ pub trait Broker: Send + Sync {
     /// Tells the other nodes. What cannot be taken now is dropped and counted.
     fn publish(&self, topic: Topic, message: Bytes);
 
+    /// The same for what may be lost. It is dropped first, so that it never takes the place of
+    /// anything else.
+    fn publish_ephemeral(&self, topic: Topic, message: Bytes) {
+        self.publish(topic, message);
+    }
+
     /// From some moment on, which [`Inbox::followed`] tells, messages about this room arrive.
     fn follow(&self, room: RoomId);
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chat_store::Store;
 use chat_types::close::CloseCode;
-use chat_types::event::{Event, User};
+use chat_types::event::{Change, Event, User};
 use chat_types::id::{ConnectionId, Epoch, Number, RoomId, Seq, SessionId, UserId};
 use chat_types::room::RoomSummary;
 use chat_types::ws::{Ephemeral, ServerDoc, UnsubReason};
@@ -140,8 +140,12 @@ impl Hub {
         }
         let (room, seq) = (event.room, event.seq);
         let doc = encode(&ServerDoc::Ev(event.clone()));
+        let left = match event.change {
+            Change::MemberLeft { user_id } => Some(user_id),
+            _ => None,
+        };
         self.take_in(room, seq, doc.clone());
-        self.tell_nodes(Topic::Room(room), &Message::Event { seq, doc });
+        self.tell_nodes(Topic::Room(room), &Message::Event { seq, left, doc });
     }
 
     /// Closes the sockets of a session.

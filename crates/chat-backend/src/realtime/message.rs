@@ -2,9 +2,10 @@
 //! a node does not know is ignored, so nodes of neighbouring releases live together.
 //!
 //! An event's body is its `seq` and the document exactly as readers get it, so that a node that
-//! receives it neither parses nor encodes.
+//! receives it neither parses nor encodes. Who left the room by it stands before the document, under
+//! a kind of its own.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use chat_types::close::CloseCode;
 use chat_types::event::User;
 use chat_types::id::{ConnectionId, Epoch, RoomId, Seq, SessionId, UserId};
@@ -33,7 +34,12 @@ impl NodeId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
     /// A change of the room was committed.
-    Event { seq: Seq, doc: Doc },
+    Event {
+        seq: Seq,
+        /// Whose place in the room it ended: their sockets may not read it any more.
+        left: Option<UserId>,
+        doc: Doc,
+    },
     /// Somebody types in the room.
     Typing(User),
     /// Who looks at the room through the sending node.
@@ -125,12 +131,21 @@ pub(super) struct Beat {
 impl Message {
     const fn kind(&self) -> u8 {
         match self {
-            Self::Event { .. } => 1,
+            Self::Event { left: None, .. } => 1,
             Self::Typing(_) => 2,
             Self::Share(_) => 3,
             Self::Notice(_) => 4,
             Self::Beat(_) => 5,
             Self::WasAway => 6,
+            Self::Event { left: Some(_), .. } => 7,
+        }
+    }
+
+    /// Whether it may be lost without harm: it is the first to be dropped.
+    pub(super) fn is_ephemeral(&self) -> bool {
+        match self {
+            Self::Typing(_) | Self::Share(_) | Self::Notice(Notice::SendUnlessIdle { .. }) => true,
+            Self::Event { .. } | Self::Notice(_) | Self::Beat(_) | Self::WasAway => false,
         }
     }
 
@@ -141,9 +156,12 @@ impl Message {
         bytes.put_slice(node.0.as_bytes());
         bytes.put_u8(self.kind());
         match self {
-            Self::Event { seq, doc } => {
-                bytes.reserve(size_of::<u64>() + doc.len());
+            Self::Event { seq, left, doc } => {
+                bytes.reserve(size_of::<u64>() + size_of::<Uuid>() + doc.len());
                 bytes.put_u64(seq.0);
+                if let Some(user) = left {
+                    bytes.put_slice(user.as_uuid().as_bytes());
+                }
                 bytes.put_slice(doc.as_bytes());
             }
             Self::Typing(user) => put(&mut bytes, user),
@@ -163,11 +181,15 @@ impl Message {
         let header = bytes.split_to(HEADER_BYTES);
         let node = NodeId(Uuid::from_slice(&header[1..17]).ok()?);
         let message = match header[17] {
-            1 => {
-                let (seq, _) = bytes.split_first_chunk()?;
-                let seq = Seq(u64::from_be_bytes(*seq));
-                let doc = Doc::try_from(bytes.slice(size_of::<u64>()..)).ok()?;
-                Self::Event { seq, doc }
+            kind @ (1 | 7) => {
+                let seq = Seq(u64::from_be_bytes(take(&mut bytes)?));
+                let left = if kind == 7 {
+                    Some(UserId::from_uuid(Uuid::from_bytes(take(&mut bytes)?)))
+                } else {
+                    None
+                };
+                let doc = Doc::try_from(bytes).ok()?;
+                Self::Event { seq, left, doc }
             }
             2 => Self::Typing(serde_json::from_slice(&bytes).ok()?),
             3 => Self::Share(serde_json::from_slice(&bytes).ok()?),
@@ -178,6 +200,13 @@ impl Message {
         };
         Some((node, message))
     }
+}
+
+/// The first bytes, if there are so many.
+fn take<const N: usize>(bytes: &mut Bytes) -> Option<[u8; N]> {
+    let first = *bytes.first_chunk()?;
+    bytes.advance(N);
+    Some(first)
 }
 
 fn put(bytes: &mut BytesMut, body: &impl Serialize) {
@@ -267,7 +296,16 @@ mod tests {
             },
         ];
         let others = [
-            Message::Event { seq: Seq(9), doc },
+            Message::Event {
+                seq: Seq(9),
+                left: None,
+                doc: doc.clone(),
+            },
+            Message::Event {
+                seq: Seq(10),
+                left: Some(user),
+                doc,
+            },
             Message::Typing(mina.clone()),
             Message::Share(Share {
                 version: 3,
@@ -329,7 +367,12 @@ mod tests {
     #[test]
     fn an_event_keeps_its_bytes() {
         let doc = Doc::from("{\"t\":\"ev\"}".to_owned());
-        let encoded = Message::Event { seq: Seq(1), doc }.encode(NodeId::random());
+        let event = Message::Event {
+            seq: Seq(1),
+            left: None,
+            doc,
+        };
+        let encoded = event.encode(NodeId::random());
         let address = encoded.as_ptr();
         let Some((_, Message::Event { doc, .. })) = Message::decode(encoded) else {
             unreachable!()

@@ -312,6 +312,7 @@ async fn a_bus_that_loses_doubles_and_reorders_leaves_no_gap_and_no_repeat(bus: 
         lost: 30,
         doubled: 10,
         late: 30,
+        ..Faults::default()
     });
     let mut writing = Vec::new();
     for person in people.clone() {
@@ -354,6 +355,25 @@ over_every_bus! {
     what_was_sent_while_the_bus_was_away_is_heard_when_it_comes_back
     a_node_that_ends_in_order_is_gone_from_presence_at_once
     a_bus_that_loses_doubles_and_reorders_leaves_no_gap_and_no_repeat
+}
+
+#[tokio::test]
+async fn who_left_a_private_room_reads_it_no_longer_although_every_notice_is_lost() {
+    let cluster = Cluster::start(Bus::switch(), &ONLY_THE_BUS).await;
+    let mina = cluster.here.account("mina").await;
+    let room = mina.room(RoomKind::Private, "secret").await;
+    let mut socket = socket_of(&cluster.there, &mina).await;
+    socket.follow(room).await;
+    cluster.bus.set_faults(Faults {
+        notices_lost: true,
+        ..Faults::default()
+    });
+    mina.call::<LeaveRoom>(&[&room], Empty {}).await.unwrap();
+    let ended = socket.expect("unsubbed", |doc| match doc {
+        ServerDoc::Unsubbed { room, .. } => Some(room),
+        _ => None,
+    });
+    assert_eq!(ended.await, room);
 }
 
 #[tokio::test]

@@ -29,6 +29,9 @@ use crate::shutdown::Lifecycle;
 /// Messages that wait to be written at most; further ones are dropped, and the other nodes are told
 /// to compare heads.
 const OUTBOX: usize = 4096;
+/// The part of them that may be presence, typing and the like: what may be lost takes no place from
+/// what may not.
+const OUTBOX_EPHEMERAL: usize = OUTBOX / 2;
 /// Messages of one subject that wait for this node at most; the client drops further ones and says
 /// so, and heads are compared at once.
 const BACKLOG: usize = 8192;
@@ -155,6 +158,15 @@ impl Broker for Nats {
         } else if self.outbox.try_send((topic, message)).is_err() {
             metrics::counter!("chat_bus_dropped_total", "why" => "full").increment(1);
             self.wishes.overflowed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn publish_ephemeral(&self, topic: Topic, message: Bytes) {
+        let waiting = OUTBOX - self.outbox.capacity();
+        if waiting < OUTBOX_EPHEMERAL {
+            self.publish(topic, message);
+        } else {
+            metrics::counter!("chat_bus_dropped_total", "why" => "ephemeral").increment(1);
         }
     }
 
@@ -433,6 +445,25 @@ async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_lost_takes_at_most_half_of_the_outbox() {
+        // Nobody writes, so what is published waits.
+        let bus = Nats::new("nats://127.0.0.1:4222", "test").unwrap();
+        bus.wishes.up.store(true, Ordering::SeqCst);
+        let waiting = || OUTBOX - bus.outbox.capacity();
+        for _ in 0..OUTBOX {
+            bus.publish_ephemeral(Topic::Control, Bytes::new());
+        }
+        assert_eq!(waiting(), OUTBOX_EPHEMERAL);
+        for _ in OUTBOX_EPHEMERAL..OUTBOX {
+            bus.publish(Topic::Control, Bytes::new());
+        }
+        assert_eq!(waiting(), OUTBOX);
+        assert!(!bus.wishes.overflowed.load(Ordering::SeqCst));
+        bus.publish(Topic::Control, Bytes::new());
+        assert!(bus.wishes.overflowed.load(Ordering::SeqCst));
+    }
 
     #[test]
     fn addresses_of_nats_are_told_from_mistakes_without_repeating_a_password() {

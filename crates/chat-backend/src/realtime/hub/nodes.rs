@@ -68,7 +68,12 @@ impl Hub {
     pub(super) fn tell_nodes(&self, topic: Topic, message: &Message) {
         if self.broker.status() != Status::Alone {
             metrics::counter!("chat_bus_published_total").increment(1);
-            self.broker.publish(topic, message.encode(self.node));
+            let encoded = message.encode(self.node);
+            if message.is_ephemeral() {
+                self.broker.publish_ephemeral(topic, encoded);
+            } else {
+                self.broker.publish(topic, encoded);
+            }
         }
     }
 
@@ -172,7 +177,12 @@ impl Inbox for Hub {
         }
         metrics::counter!("chat_bus_received_total").increment(1);
         match (topic, message) {
-            (Topic::Room(room), Message::Event { seq, doc }) => self.take_in(room, seq, doc),
+            (Topic::Room(room), Message::Event { seq, left, doc }) => {
+                self.take_in(room, seq, doc);
+                if let Some(user) = left {
+                    self.recheck_soon(user);
+                }
+            }
             (Topic::Room(room), Message::Typing(user)) => {
                 if let Some(room) = self.rooms.get(room) {
                     room.typing(&user, Instant::now());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chat_store::{ChangesPage, StoreError};
 use chat_types::close::CloseCode;
 use chat_types::event::{Change, Content, SeqChange};
-use chat_types::id::RoomId;
+use chat_types::id::{RoomId, UserId};
 use chat_types::limits::SYNC_PAGE;
 use chat_types::ws::ServerDoc;
 use rand::seq::IteratorRandom;
@@ -35,13 +35,15 @@ const BREATH: Duration = Duration::from_millis(100);
 const BEAT: Duration = Duration::from_secs(1);
 /// A node that said nothing for so long has died, or cannot be heard.
 const SILENCE: Duration = Duration::from_secs(3);
-/// Between the discovery that a session has ended and the second look, by the connection: word that
-/// it goes on under another id may be on its way.
+/// Between the discovery that a session or a membership has ended and the second look, by the
+/// connection: word that says more, such as under which id the session goes on, may be on its way.
 const SECOND_LOOK: Duration = Duration::from_millis(200);
 /// A node with more connections than this many times the mean sends some of them elsewhere.
 const UNEVEN: f64 = 1.2;
 /// Fewer connections than this are not worth evening out.
 const EVEN_ENOUGH: usize = 50;
+/// Rooms of which the other nodes are told at once, now and then, who is here.
+const SHARES_AT_ONCE: usize = 256;
 /// Connections that are sent elsewhere per second at most.
 const SHED_PER_BEAT: usize = 10;
 /// Between the word that a connection should move and its close: less than a beat, so that who moves
@@ -171,6 +173,20 @@ impl Hub {
         }
     }
 
+    /// Lets the connections of somebody who left a room look again, in case the notice is lost: that
+    /// one says why their reading ends, so it comes first if it comes.
+    pub(super) fn recheck_soon(&self, user: UserId) {
+        let is_here = self.registry().of_user(user).next().is_some();
+        if let Some(hub) = self.me.upgrade().filter(|_| is_here) {
+            self.tasks.spawn(async move {
+                sleep(SECOND_LOOK).await;
+                let registry = hub.registry();
+                let sockets = registry.of_user(user);
+                sockets.for_each(|(_, mailbox)| mailbox.order(Order::Recheck));
+            });
+        }
+    }
+
     pub(super) fn repair(&self, room: Arc<ActiveRoom>, repair: Repair) {
         if repair == Repair::Needed
             && let Some(hub) = self.me.upgrade()
@@ -213,11 +229,9 @@ impl Hub {
 
     fn fill(&self, room: &ActiveRoom, page: ChangesPage) {
         for change in &page.changes {
-            // The notice to their sockets was lost as well.
+            // The notice to their sockets may be lost as well.
             if let Change::MemberLeft { user_id } = change.change {
-                let registry = self.registry();
-                let sockets = registry.of_user(user_id);
-                sockets.for_each(|(_, mailbox)| mailbox.order(Order::Recheck));
+                self.recheck_soon(user_id);
             }
         }
         let at = self.clock.now();
@@ -281,20 +295,31 @@ impl Hub {
     }
 
     /// Tells the other nodes now and then who is here, so that what was lost is made good, and
-    /// forgets those who do not.
+    /// forgets those who do not. Of many rooms some at a time, all within the interval: who tells
+    /// all at once has their news dropped.
     async fn tell_presence_again(&self) {
         let mut tick = interval(self.settings.presence);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            for room in self.rooms.all() {
-                if room.forget_silent(self.settings.presence_age()) {
-                    self.tell_presence_soon(room.id);
+            let rooms = self.rooms.all();
+            let pauses = rooms.len().div_ceil(SHARES_AT_ONCE);
+            let pause = self.settings.presence / u32::try_from(pauses + 1).unwrap_or(u32::MAX);
+            for some in rooms.chunks(SHARES_AT_ONCE) {
+                for room in some {
+                    self.tell_presence_of(room);
                 }
-                if room.is_present() {
-                    self.share_presence(room.id, true, false);
-                }
+                sleep(pause).await;
             }
+        }
+    }
+
+    fn tell_presence_of(&self, room: &ActiveRoom) {
+        if room.forget_silent(self.settings.presence_age()) {
+            self.tell_presence_soon(room.id);
+        }
+        if room.is_present() {
+            self.share_presence(room.id, true, false);
         }
     }
 }

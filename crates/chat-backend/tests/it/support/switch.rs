@@ -19,6 +19,8 @@ pub struct Faults {
     pub doubled: u32,
     /// Held back until after later ones.
     pub late: u32,
+    /// Every word for all nodes is lost; what is said about rooms arrives.
+    pub notices_lost: bool,
 }
 
 /// The bus. Clones are the same one.
@@ -128,7 +130,7 @@ impl Plugs {
 
     fn carry(&mut self, to: &Plug, topic: Topic, message: &Bytes) {
         let faults = self.faults;
-        if self.happens(faults.lost) {
+        if (faults.notices_lost && topic == Topic::Control) || self.happens(faults.lost) {
             return;
         }
         let times = 1 + u32::from(self.happens(faults.doubled));
