@@ -40,6 +40,24 @@ pub(crate) struct Counters {
     pub(crate) resumes: Counter,
     pub(crate) fresh: Counter,
     pub(crate) resyncs: Counter,
+    pub(crate) pages: Counter,
+}
+
+impl Counters {
+    /// Rises with everything that brings a client nearer to the head.
+    pub(crate) fn moved(&self) -> u64 {
+        let of = [
+            &self.acked,
+            &self.refused,
+            &self.retried,
+            &self.deliveries,
+            &self.connects,
+            &self.resumes,
+            &self.fresh,
+            &self.pages,
+        ];
+        of.iter().map(|counter| counter.get()).sum()
+    }
 }
 
 /// Times, by how often each occurs.

@@ -233,6 +233,7 @@ impl Reader {
                     more: page.more,
                     changes: Places::of(&page.changes),
                 });
+                self.raw.shared.counters.pages.add(1);
                 let place = self.rooms.entry(room).or_default();
                 place.cursor = place.cursor.max(Some(page.upto));
                 place.live = !page.more;

@@ -1,6 +1,6 @@
 //! What a run showed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
@@ -40,7 +40,10 @@ pub struct Report {
     pub network: Done,
     /// How long the clients took to come to rest after the load; `None`: not in time.
     pub converged_ms: Option<u64>,
-    /// Every broken promise.
+    /// Whether something still moved where not everybody came to rest in time: then who was late may
+    /// only have had a backlog.
+    pub moving: bool,
+    /// Every broken promise, and everything that was late.
     pub violations: Vec<Violation>,
     /// What the run did too little of to prove anything.
     pub below: Vec<String>,
@@ -107,6 +110,8 @@ pub enum Verdict {
     Sound,
     /// Something was not.
     Violated,
+    /// Nothing was seen broken, and not everybody came to rest in time.
+    Late,
     /// Too little happened to say.
     ProvesNothing,
 }
@@ -118,6 +123,7 @@ impl Verdict {
             Self::Sound => 0,
             Self::Violated => 1,
             Self::ProvesNothing => 2,
+            Self::Late => 4,
         }
     }
 }
@@ -125,13 +131,26 @@ impl Verdict {
 impl Report {
     /// What the run amounts to.
     pub fn verdict(&self) -> Verdict {
-        if !self.violations.is_empty() {
+        if self.broken().next().is_some() {
             Verdict::Violated
+        } else if self.converged_ms.is_none() || !self.violations.is_empty() {
+            Verdict::Late
         } else if !self.below.is_empty() {
             Verdict::ProvesNothing
         } else {
             Verdict::Sound
         }
+    }
+
+    /// The promises that were broken: everything that was found but what was only late.
+    pub fn broken(&self) -> impl Iterator<Item = &Violation> {
+        let violations = self.violations.iter();
+        violations.filter(|violation| !self.is_late(violation.kind))
+    }
+
+    /// Whether this may be a backlog that was not worked off in time.
+    fn is_late(&self, kind: Kind) -> bool {
+        self.moving && kind.is_late()
     }
 
     /// How many faults a client felt, of all kinds.
@@ -202,6 +221,21 @@ impl Report {
         Ok(text)
     }
 
+    /// What was late, in one line.
+    fn backlog(&self) -> String {
+        let late = self.violations.iter();
+        let late: Vec<_> = late.filter(|late| self.is_late(late.kind)).collect();
+        let clients: BTreeSet<_> = late.iter().filter_map(|late| late.client).collect();
+        let count = |kind| late.iter().filter(|late| late.kind == kind).count();
+        format!(
+            "{} clients; {} messages without an answer, {} rooms not up to date, {} behind",
+            clients.len(),
+            count(Kind::Unanswered),
+            count(Kind::NotConverged),
+            count(Kind::Behind)
+        )
+    }
+
     fn server_table(&self, out: &mut String) -> fmt::Result {
         let Connecting {
             server_cpu_ms,
@@ -245,18 +279,30 @@ impl Report {
         }
         match self.converged_ms {
             Some(ms) => writeln!(out, "everybody came to rest within {ms} ms")?,
-            None => writeln!(out, "NOT everybody came to rest in time")?,
+            None if self.moving => {
+                writeln!(
+                    out,
+                    "NOT everybody came to rest in time: {}",
+                    self.backlog()
+                )?;
+            }
+            None => writeln!(
+                out,
+                "NOT everybody came to rest in time, and nothing moved any more"
+            )?,
         }
         for below in &self.below {
             writeln!(out, "below the floor: {below}")?;
         }
         for (kind, count) in self.counts() {
-            writeln!(out, "{count} x {kind}")?;
+            if !self.is_late(kind) {
+                writeln!(out, "{count} x {kind}")?;
+            }
         }
-        for violation in self.violations.iter().take(NAMED) {
+        for violation in self.broken().take(NAMED) {
             writeln!(out, "  {violation}")?;
         }
-        let left_out = self.violations.len().saturating_sub(NAMED);
+        let left_out = self.broken().count().saturating_sub(NAMED);
         if left_out > 0 {
             writeln!(out, "  and {left_out} more")?;
         }
@@ -265,7 +311,9 @@ impl Report {
             "{}",
             match self.verdict() {
                 Verdict::Sound => "sound: no promise was broken",
-                Verdict::Violated => "VIOLATED",
+                Verdict::Violated => "VIOLATED: a promise was broken",
+                Verdict::Late =>
+                    "LATE: no promise was seen broken, but not everybody came to rest in time",
                 Verdict::ProvesNothing => "this run proves nothing",
             }
         )
@@ -275,5 +323,66 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.table()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(kinds: &[Kind], moving: bool) -> Report {
+        let found = |kind: &Kind| Violation {
+            kind: *kind,
+            room: None,
+            client: Some(7),
+            client_id: None,
+            message: None,
+            detail: "in detail".to_owned(),
+        };
+        Report {
+            seed: 1,
+            clients: 1,
+            readers: 0,
+            rooms: 1,
+            connecting: Connecting::default(),
+            load: Loaded::default(),
+            to_ack: LatencySummary::default(),
+            to_reader: LatencySummary::default(),
+            outages: LatencySummary::default(),
+            faults: BTreeMap::new(),
+            network: Done::default(),
+            converged_ms: None,
+            moving,
+            violations: kinds.iter().map(found).collect(),
+            below: Vec::new(),
+        }
+    }
+
+    const LATE: [Kind; 3] = [Kind::Unanswered, Kind::NotConverged, Kind::Behind];
+
+    #[test]
+    fn a_backlog_that_still_moves_is_late_and_told_in_one_line() {
+        let report = report(&LATE, true);
+        assert_eq!(report.verdict(), Verdict::Late);
+        assert_eq!(report.verdict().exit_code(), 4);
+        let said = report.to_string();
+        let line = "1 clients; 1 messages without an answer, 1 rooms not up to date, 1 behind";
+        assert!(said.contains(line), "{said}");
+        assert!(!said.contains("in detail"), "{said}");
+    }
+
+    #[test]
+    fn who_is_late_where_nothing_moves_broke_a_promise() {
+        let report = report(&LATE, false);
+        assert_eq!(report.verdict(), Verdict::Violated);
+        assert!(report.to_string().contains("in detail"), "{report}");
+    }
+
+    #[test]
+    fn a_broken_promise_beside_a_backlog_is_told_by_itself() {
+        let report = report(&[Kind::Lost, Kind::Behind], true);
+        assert_eq!(report.verdict(), Verdict::Violated);
+        assert_eq!(report.broken().count(), 1);
+        assert!(!report.to_string().contains("1 x behind"), "{report}");
     }
 }

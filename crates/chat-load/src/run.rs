@@ -35,6 +35,8 @@ use crate::truth;
 
 /// How often clients are asked whether they have come to rest.
 const ASK: Duration = Duration::from_millis(50);
+/// Where not everybody came to rest in time: a backlog that is being worked off moves within this.
+const STILL: Duration = Duration::from_secs(1);
 /// After the last connection, for presence to be told and memory to settle, where it is measured.
 const MEMORY_SETTLES: Duration = Duration::from_secs(2);
 /// How often a terminal, and how often a log is told how far a run is.
@@ -62,6 +64,26 @@ pub enum LoadError {
     /// A file or a listener.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// Whether everybody came to rest after the load.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// After so many milliseconds.
+    After(u64),
+    /// Not in time, and something still moved: a backlog.
+    Moving,
+    /// Not in time, and nothing moved any more.
+    Still,
+}
+
+impl Rest {
+    fn converged_ms(self) -> Option<u64> {
+        match self {
+            Self::After(ms) => Some(ms),
+            Self::Moving | Self::Still => None,
+        }
+    }
 }
 
 /// Makes a run: connects everybody, sends, lets everything come to rest, and audits.
@@ -214,7 +236,7 @@ impl Run {
     async fn make(mut self) -> Result<Report, LoadError> {
         let before = self.usage();
         let (crowd, connecting) = self.connect(before).await?;
-        let (load, converged_ms) = self.load(&crowd).await;
+        let (load, rest) = self.load(&crowd).await;
         self.control.enter(Phase::Auditing);
         let histories = finish(&crowd).await;
         let told = count(histories.len());
@@ -237,7 +259,8 @@ impl Run {
             outages: self.shared.outages.summary(),
             faults: self.shared.log.counts(),
             network: self.network_done(),
-            converged_ms,
+            converged_ms: rest.converged_ms(),
+            moving: rest == Rest::Moving,
             violations,
             below: Vec::new(),
         };
@@ -382,7 +405,7 @@ impl Run {
     }
 
     /// Sends, waits for the end of the faults, and lets everybody come to rest.
-    async fn load(&mut self, crowd: &Crowd) -> (Loaded, Option<u64>) {
+    async fn load(&mut self, crowd: &Crowd) -> (Loaded, Rest) {
         let cpu_before_ms = self.usage().cpu_ms;
         let delivered_before = self.shared.counters.deliveries.get();
         let began = Instant::now();
@@ -403,7 +426,7 @@ impl Run {
         let counters = &self.shared.counters;
         let acked_in_time = counters.acked.get();
         self.control.enter(Phase::Settling);
-        let converged_ms = self.settle(crowd).await;
+        let rest = self.settle(crowd).await;
         let after = self.usage();
         let server_cpu_ms = after.cpu_ms.saturating_sub(cpu_before_ms);
         let deliveries = counters.deliveries.get().saturating_sub(delivered_before);
@@ -425,7 +448,7 @@ impl Run {
             fresh: counters.fresh.get(),
             resyncs: counters.resyncs.get(),
         };
-        (loaded, converged_ms)
+        (loaded, rest)
     }
 
     async fn send(&mut self, crowd: &Crowd) {
@@ -469,21 +492,34 @@ impl Run {
         }
     }
 
-    /// Waits until everybody shows everything and waits for nothing. Returns how long that took.
-    async fn settle(&self, crowd: &Crowd) -> Option<u64> {
+    /// Waits until everybody shows everything and waits for nothing.
+    async fn settle(&self, crowd: &Crowd) -> Rest {
+        let began = Instant::now();
+        let until = began + self.scenario.converge_within;
+        if self.all_rest(crowd, until).await.is_some() {
+            return Rest::After(millis(began.elapsed()));
+        }
+        let counters = &self.shared.counters;
+        let before = counters.moved();
+        tokio::time::sleep(STILL).await;
+        if counters.moved() == before {
+            Rest::Still
+        } else {
+            Rest::Moving
+        }
+    }
+
+    async fn all_rest(&self, crowd: &Crowd, until: Instant) -> Option<()> {
         for proxy in &self.proxies {
             proxy.become_like(Network::CLEAR);
         }
         for client in crowd.all() {
             client.tell(Order::Online);
         }
-        let began = Instant::now();
-        let until = began + self.scenario.converge_within;
         all_settled(crowd, &Arc::default(), until).await?;
         let servers = self.truth_from();
         let heads = truth::heads(&self.api, &servers, &self.rooms).await.ok()?;
-        all_settled(crowd, &Arc::new(heads), until).await?;
-        Some(millis(began.elapsed()))
+        all_settled(crowd, &Arc::new(heads), until).await
     }
 
     fn network_done(&self) -> proxy::Done {

@@ -313,6 +313,7 @@ impl Tap {
         let Some(Asked::Sync { room, after }) = self.asked.remove(&page.id) else {
             return;
         };
+        self.shared.counters.pages.add(1);
         self.note(What::Page {
             room,
             after,

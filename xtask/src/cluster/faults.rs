@@ -69,6 +69,9 @@ pub(super) fn run(
     match ended.code() {
         Some(0) => Ok(()),
         Some(2) => bail!("the run proves nothing: it stayed below its floors"),
+        Some(4) => bail!(
+            "not everybody came to rest in time; no promise was seen broken, and none was proved kept"
+        ),
         _ => bail!(
             "the audit found a broken promise, or could not be made ({ended}); what it said is above"
         ),

@@ -65,8 +65,10 @@ pub enum Kind {
     AckDisagrees,
     /// Acknowledged and refused for good.
     OkAndFail,
-    /// Neither acknowledged nor refused, although everything came to rest.
+    /// Neither acknowledged nor refused, and not waiting for it either.
     NoOutcome,
+    /// Still waiting for an answer at the end.
+    Unanswered,
     /// In the store more than once.
     Duplicated,
     /// In the store, although every attempt was refused.
@@ -117,8 +119,18 @@ pub enum Kind {
     Doubled,
     /// A reader who followed to the end was not given a message.
     Undelivered,
-    /// A client that did not come to rest in time.
+    /// A client that was not up to date in time, by its own account.
     NotConverged,
+    /// A client that was up to date by its own account, and had not been given the newest changes.
+    Behind,
+}
+
+impl Kind {
+    /// Whether this may be a backlog that was not worked off in time. It is a broken promise where
+    /// nothing moves any more.
+    pub const fn is_late(self) -> bool {
+        matches!(self, Self::Unanswered | Self::NotConverged | Self::Behind)
+    }
 }
 
 impl fmt::Display for Kind {

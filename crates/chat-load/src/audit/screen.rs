@@ -67,8 +67,13 @@ impl Screen<'_> {
             let detail = format!("not up to date, at {cursor} of {head}");
             self.say(Kind::NotConverged, None, detail, found);
         } else if cursor != head {
+            let kind = if cursor < head {
+                Kind::Behind
+            } else {
+                Kind::Vanished
+            };
             let detail = format!("up to date by its own account at {cursor} of {head}");
-            self.say(Kind::Undelivered, None, detail, found);
+            self.say(kind, None, detail, found);
         }
         live && cursor == head
     }

@@ -114,8 +114,13 @@ pub(super) fn promises_are_kept(book: &Book, truth: &Truth<'_>, found: &mut Foun
             _ => {}
         }
         if send.acks.is_empty() && (send.waiting || !has_outcome(send)) {
+            let kind = if send.waiting {
+                Kind::Unanswered
+            } else {
+                Kind::NoOutcome
+            };
             say(
-                Kind::NoOutcome,
+                kind,
                 format!("{} attempts, {} refusals", send.attempts, send.refusals),
             );
         }

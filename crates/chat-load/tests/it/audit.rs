@@ -44,6 +44,7 @@ fn breaks(kind: Kind, break_it: impl FnOnce(&mut Evidence)) -> Violation {
             | Kind::Unsubscribed
             | Kind::EpochChanged
             | Kind::NotConverged
+            | Kind::Behind
     );
     assert!(violation.room.is_some(), "{violation}");
     if of_a_message {
@@ -236,6 +237,19 @@ fn every_message_has_an_outcome() {
         );
         evidence.histories[0].push(1_000_001, What::Attempted { client_id });
     });
+}
+
+#[test]
+fn a_message_that_waits_at_the_end_is_unanswered() {
+    let violation = breaks(Kind::Unanswered, |evidence| {
+        let client_id = evidence.row(3).client_id;
+        let records = evidence.records(0);
+        records.retain(
+            |record| !matches!(record.what, What::Acked { client_id: of, .. } if of == client_id),
+        );
+        evidence.histories[0].push(1_000_000, What::Waiting { client_id });
+    });
+    assert!(violation.kind.is_late());
 }
 
 #[test]
@@ -724,6 +738,16 @@ fn who_followed_to_the_end_has_everything() {
     });
     breaks(Kind::Undelivered, |evidence| {
         evidence.shown(1, |rows| drop(rows.remove(1)));
+    });
+}
+
+#[test]
+fn who_is_up_to_date_by_their_own_account_only_is_behind() {
+    breaks(Kind::Behind, |evidence| {
+        let last = evidence.first(1, |what| matches!(what, What::Final { .. }));
+        if let What::Final { cursor, .. } = &mut last.what {
+            *cursor = Seq(cursor.0 - 1);
+        }
     });
 }
 

@@ -335,5 +335,6 @@ async fn a_tail_that_never_comes_is_noticed() {
     let report = report_of(Sabotage::LoseTheTail).await;
     assert_eq!(report.verdict(), Verdict::Violated, "{report}");
     assert_eq!(report.converged_ms, None, "{report}");
-    assert!(report.counts().contains_key(&Kind::Undelivered), "{report}");
+    assert!(report.counts().contains_key(&Kind::Behind), "{report}");
+    assert!(!report.moving, "{report}");
 }
