@@ -591,8 +591,12 @@ impl State {
     fn take_ephemerals(&self, id: ConnectionId, place: &Place, frame: &mut Frame) {
         let viewer = self.readers.get(&id).and_then(|reader| reader.viewer);
         let presence = self.told.doc.as_ref().map(|(v, doc)| (*v, doc));
+        // Who comes is told of those who type, not of those who did.
+        let types = |typing: &&Typing| typing.at.elapsed() < TYPING_LASTS;
         let others = self.typing.iter().filter(|t| Some(t.user) != viewer);
-        let typing = others.map(|typing| (typing.version, &typing.doc));
+        let typing = others
+            .filter(types)
+            .map(|typing| (typing.version, &typing.doc));
         for (version, doc) in presence.into_iter().chain(typing) {
             // Ephemeral news are the first to be dropped: what does not fit is not sent.
             if version > place.seen && frame.has_room_for(doc) {

@@ -34,6 +34,25 @@ fn news(room: &ActiveRoom, id: ConnectionId, place: &mut Place) -> Vec<Doc> {
     frame.documents().map(Doc::from).collect()
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_comes_is_told_who_types_and_not_who_did() {
+    let (room, mina, joon) = (room(), user(1), user(2));
+    let first = attach(&room, 1, &mina);
+    start(&room, first, &mina);
+    assert!(room.typing(&joon, Instant::now()));
+
+    let moment = Duration::from_millis(1);
+    tokio::time::advance(TYPING_LASTS.saturating_sub(moment)).await;
+    let second = attach(&room, 2, &mina);
+    let mut at_second = start(&room, second, &mina);
+    assert_eq!(news(&room, second, &mut at_second).len(), 1);
+
+    tokio::time::advance(moment).await;
+    let third = attach(&room, 3, &mina);
+    let mut at_third = start(&room, third, &mina);
+    assert_eq!(news(&room, third, &mut at_third), Vec::<Doc>::new());
+}
+
 #[test]
 fn presence_is_told_when_it_changed_and_to_who_has_not_heard_it() {
     let (room, mina, joon) = (room(), user(1), user(2));
