@@ -29,7 +29,7 @@ mod text;
 mod truth;
 
 pub use faults::{Control, Faults, Felt, Live, Phase};
-pub use measure::LatencySummary;
+pub use measure::{LatencySummary, Usage, usage};
 pub use report::{Report, Verdict};
 pub use run::{LoadError, run};
 pub use scenario::{Floors, JUDGED_ALONE, Load, Mix, SERVER_FLAGS, SITE, Scenario};

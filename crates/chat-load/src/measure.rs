@@ -199,11 +199,11 @@ impl Shared {
 
 /// What processes have used, as the kernel tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// CPU time in user and kernel mode, in milliseconds.
-    pub(crate) cpu_ms: u64,
+    pub cpu_ms: u64,
     /// Resident memory, in KiB.
-    pub(crate) resident_kib: u64,
+    pub resident_kib: u64,
 }
 
 /// The kernel's unit of CPU time. Linux fixes it for programs at 100 a second on every platform that
@@ -211,7 +211,7 @@ pub(crate) struct Usage {
 const TICKS_PER_SECOND: u64 = 100;
 
 /// What the processes have used together. Those that are gone count as nothing.
-pub(crate) fn usage(pids: &[u32]) -> Usage {
+pub fn usage(pids: &[u32]) -> Usage {
     pids.iter().fold(Usage::default(), |sum, pid| Usage {
         cpu_ms: sum.cpu_ms + cpu_ms(*pid).unwrap_or(0),
         resident_kib: sum.resident_kib + resident_kib(*pid).unwrap_or(0),
