@@ -37,6 +37,7 @@ async fn main() -> std::io::Result<()> {
     let served = Served {
         router,
         bad_host: || StatusCode::BAD_REQUEST.into_response(),
+        tls: None,
     };
     chat_listener::serve(listener, served, Settings::default(), Running::default()).await;
     Ok(())

@@ -14,6 +14,7 @@ mod variables;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chat_listener::{Tls, TlsError};
 use chat_types::room::Site;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
@@ -95,6 +96,13 @@ pub struct Config {
     /// The address of health, readiness and metrics; never expose it.
     #[arg(long, env = "CHAT_ADMIN_ADDR", default_value = "127.0.0.1:8081")]
     pub admin_addr: SocketAddr,
+    /// The server's certificate with its chain after it, in PEM, for TLS on the API's port; absent:
+    /// plain HTTP. Read again every 30 s, so a renewal needs no restart.
+    #[arg(long, env = "TLS_CERT_FILE")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// The private key of that certificate, in PEM and not encrypted.
+    #[arg(long, env = "TLS_KEY_FILE")]
+    pub tls_key_file: Option<PathBuf>,
     /// Sites that embed rooms and the origins of their pages, for example
     /// `blog=https://blog.example.com https://www.example.com;demo=*`.
     #[arg(long, env = "CHAT_SITES", value_delimiter = ';', value_parser = parse_site)]
@@ -150,6 +158,7 @@ impl Config {
         problems.extend(bounds::problems(self));
         problems.extend(self.keeping.problem());
         problems.extend(self.bus.problems());
+        problems.extend(self.tls().err().map(|error| format!("{error}.")));
         if let Some(url) = &self.database_url
             && !url.starts_with("sqlite:")
             && self.postgres_url().is_none()
@@ -236,6 +245,19 @@ impl Config {
     pub fn listener(&self) -> chat_listener::Settings {
         self.sockets
             .listener(self.allowed_hosts.clone(), self.trusted_proxies)
+    }
+
+    /// TLS on the API's port, if it is on.
+    ///
+    /// # Errors
+    /// When its files cannot be used; [`validate`](Self::validate) says so before.
+    pub fn tls(&self) -> Result<Option<Tls>, TlsError> {
+        let (certificate, key) = (&self.tls_cert_file, &self.tls_key_file);
+        Tls::of_files(
+            certificate.as_deref(),
+            key.as_deref(),
+            chat_listener::RELOAD,
+        )
     }
 
     /// What is purged, and when.

@@ -33,6 +33,9 @@ pub enum Failure {
     /// The process may open too few files to serve anybody.
     #[error(transparent)]
     OpenFiles(#[from] chat_listener::open_files::TooFew),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] chat_listener::TlsError),
     /// The addresses of the bus are none.
     #[error("NATS_URL cannot be used: {0}")]
     Bus(String),
@@ -45,12 +48,4 @@ pub enum Failure {
     /// The drain ended before everything under way did.
     #[error("some work was still under way after the grace period")]
     Incomplete,
-    /// A service that was asked is not ready.
-    #[error("{admin} is not ready: {answer}")]
-    NotReady {
-        /// The admin address that was asked.
-        admin: SocketAddr,
-        /// Its answer.
-        answer: String,
-    },
 }

@@ -1,8 +1,4 @@
-//! The admin port: health, readiness, metrics; and the client of `chat-backend healthcheck`.
-
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+//! The admin port: health, readiness, metrics.
 
 use axum::Router;
 use axum::extract::State;
@@ -11,7 +7,6 @@ use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
-use crate::failure::Failure;
 use crate::metrics;
 use crate::realtime::broker::Status;
 use crate::state::AppState;
@@ -62,22 +57,4 @@ async fn export_metrics(State(state): State<AppState>) -> Response {
         handle.render(),
     )
         .into_response()
-}
-
-/// Asks a running service whether it is ready.
-///
-/// # Errors
-/// In words, when it is not.
-pub fn ask(admin: SocketAddr) -> Result<(), Failure> {
-    const PATIENCE: Duration = Duration::from_secs(3);
-    let mut stream = TcpStream::connect_timeout(&admin, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {admin}\r\n\r\n").as_bytes())?;
-    let mut answer = String::new();
-    stream.take(4_096).read_to_string(&mut answer)?;
-    if answer.split(' ').nth(1) != Some("200") {
-        let answer = answer.lines().last().unwrap_or_default().to_owned();
-        return Err(Failure::NotReady { admin, answer });
-    }
-    Ok(())
 }

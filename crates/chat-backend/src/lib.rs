@@ -162,14 +162,13 @@ impl App {
     /// Begins to serve both ports in tasks of the service's lifecycle.
     ///
     /// # Errors
-    /// When a listener does not know its address.
+    /// When a listener does not know its address, or the certificate cannot be used any more.
     pub fn start(self, public: TcpListener, admin: TcpListener) -> Result<AppState, Failure> {
         let Self {
             state,
             public: public_router,
             admin: admin_router,
         } = self;
-        tracing::info!(api = %public.local_addr()?, admin = %admin.local_addr()?, version = VERSION, "serving");
         let lifecycle = state.lifecycle.clone();
         state.hub.start(&lifecycle);
         lifecycle.tasks().spawn(purge::run(state.clone()));
@@ -177,7 +176,15 @@ impl App {
         let served = Served {
             router: public_router,
             bad_host,
+            tls: state.config.tls()?,
         };
+        tracing::info!(
+            api = %public.local_addr()?,
+            tls = served.tls.is_some(),
+            admin = %admin.local_addr()?,
+            version = VERSION,
+            "serving"
+        );
         let running = lifecycle.running().clone();
         let serving = chat_listener::serve(public, served, settings, running);
         lifecycle.tasks().spawn(serving);

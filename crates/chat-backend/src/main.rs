@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::bail;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Command, Config};
-use chat_backend::{App, health, openapi_json, telemetry};
-use chat_listener::open_files;
+use chat_backend::{App, openapi_json, telemetry};
+use chat_listener::{open_files, probe};
 use chat_store::Store;
 use chat_store_postgres::PostgresStore;
 use chat_store_sqlite::SqliteStore;
@@ -32,7 +32,7 @@ async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
         Command::Migrate => migrate(&config).await?,
         Command::Openapi => print!("{}", openapi_json()),
         Command::ConfigDocs => print!("{}", config::markdown()),
-        Command::Healthcheck => health::ask(config.admin_addr)?,
+        Command::Healthcheck => probe::ask(config.admin_addr)?,
     }
     Ok(())
 }

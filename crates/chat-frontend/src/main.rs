@@ -4,7 +4,10 @@ use std::io::IsTerminal;
 
 use clap::Parser;
 
-use chat_frontend::server::{self, config::Config};
+use chat_frontend::server::{
+    self,
+    config::{Cli, Command, Config},
+};
 
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -15,7 +18,14 @@ fn main() -> anyhow::Result<()> {
         )
         .with_writer(std::io::stderr)
         .init();
-    let config = Config::parse().validate()?;
+    let Cli { command, config } = Cli::parse();
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config.validate()?),
+        Command::Healthcheck => Ok(chat_listener::probe::ask(config.admin_addr)?),
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -20,10 +21,12 @@ use crate::body::DeadlineBody;
 use crate::host::has_one_valid_host;
 use crate::slots::Slot;
 use crate::stall::StallGuard;
-use crate::{Served, Settings};
+use crate::{Served, Settings, Stream};
 
 /// Bytes of a request's line and headers, and of the buffers of an HTTP connection.
 const HEAD_BYTES: usize = 16 * 1024;
+/// With TLS a browser is told to come by TLS only, for a year (RFC 6797).
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 pub(crate) struct Connection {
     peer: SocketAddr,
@@ -53,10 +56,13 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn serve(self, stream: TcpStream) {
+    pub(crate) async fn serve(self, tcp: TcpStream) {
         // Small frames must not wait for a full segment (RFC 896 against interactive traffic).
-        let _ = stream.set_nodelay(true);
-        bound_untaken(&stream, &self.settings);
+        let _ = tcp.set_nodelay(true);
+        bound_untaken(&tcp, &self.settings);
+        let Some(stream) = self.begin(tcp).await else {
+            return;
+        };
         let io = TokioIo::new(StallGuard::new(stream, self.settings.write_stall));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -78,8 +84,35 @@ impl Connection {
         }
     }
 
+    /// What requests come over: with TLS, once the handshake is done. It is cut when it takes longer
+    /// than headers may, and by a drain.
+    async fn begin(&self, tcp: TcpStream) -> Option<Stream> {
+        let Some(tls) = &self.served.tls else {
+            return Some(Stream::Plain(tcp));
+        };
+        // On the heap, where it does not stay in the memory of the connection.
+        let handshake = Box::pin(timeout(self.settings.headers, tls.accept(tcp)));
+        let begun = self.draining.run_until_cancelled(handshake).await?;
+        let refused = match begun {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        tracing::debug!(peer = %self.peer, refused, "no TLS handshake");
+        None
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Result<Response, Infallible> {
         self.has_asked.store(true, Ordering::Relaxed);
+        let mut response = self.route(request).await?;
+        if self.served.tls.is_some() {
+            let headers = response.headers_mut();
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+        }
+        Ok(response)
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Result<Response, Infallible> {
         if !has_one_valid_host(&request, &self.settings.hosts) {
             return Ok((self.served.bad_host)());
         }

@@ -14,8 +14,11 @@ mod body;
 mod connection;
 mod host;
 pub mod open_files;
+pub mod probe;
 mod slots;
 mod stall;
+mod stream;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +35,8 @@ pub use address::{AddressKey, client_ip};
 pub use body::BodyTimeout;
 pub use slots::Slot;
 pub use stall::StallGuard;
+pub use stream::Stream;
+pub use tls::{RELOAD, Tls, TlsError};
 
 use self::connection::Connection;
 use self::slots::Slots;
@@ -44,10 +49,11 @@ const REFUSAL: Duration = Duration::from_millis(500);
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
     connection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// The times and limits of HTTP connections.
+/// The times and limits of connections.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// From the first byte of a request, or from the answer before it, to the end of its headers.
+    /// From the first byte of a request, or from the answer before it, to the end of its headers. A
+    /// TLS handshake has the same time for itself.
     pub headers: Duration,
     /// From the end of the headers to the end of the body.
     pub body: Duration,
@@ -91,6 +97,8 @@ pub struct Served {
     pub router: Router,
     /// Answers a request that has not exactly one valid host that is served here.
     pub bad_host: fn() -> Response,
+    /// Ends TLS; `None`: plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// Where connections run and how they are told to end. Clones are the same.
@@ -107,6 +115,11 @@ pub struct Running {
 pub async fn serve(listener: TcpListener, served: Served, settings: Settings, running: Running) {
     let slots = Slots::new(settings.connections, settings.connections_per_address);
     let settings = Arc::new(settings);
+    if let Some(tls) = served.tls.clone() {
+        let draining = running.draining.clone();
+        let renewing = async move { draining.run_until_cancelled_owned(tls.renew()).await };
+        running.tasks.spawn(renewing);
+    }
     loop {
         let accepted = tokio::select! {
             () = running.draining.cancelled() => return,
@@ -121,7 +134,10 @@ pub async fn serve(listener: TcpListener, served: Served, settings: Settings, ru
             }
         };
         let Some(slot) = slots.take(AddressKey::from(peer.ip())) else {
-            running.tasks.spawn(refuse(stream));
+            // Where TLS is spoken, words before a handshake mean nothing, and one costs too much.
+            if served.tls.is_none() {
+                running.tasks.spawn(refuse(stream));
+            }
             continue;
         };
         let connection = Connection::new(

@@ -1,4 +1,4 @@
-//! A TCP stream on which a write may not stall for ever: a client that reads nothing would
+//! A stream on which a write may not stall for ever: a client that reads nothing would
 //! otherwise hold its connection and the answer's memory.
 
 use std::io;
@@ -7,18 +7,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A TCP stream whose writes have a time limit, each.
+use crate::Stream;
+
+/// A stream whose writes have a time limit, each.
 pub struct StallGuard {
-    stream: TcpStream,
+    stream: Stream,
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl StallGuard {
-    pub(crate) const fn new(stream: TcpStream, limit: Duration) -> Self {
+    pub(crate) const fn new(stream: Stream, limit: Duration) -> Self {
         Self {
             stream,
             limit,
@@ -27,7 +28,7 @@ impl StallGuard {
     }
 
     /// The stream, without the limit.
-    pub fn into_inner(self) -> TcpStream {
+    pub fn into_inner(self) -> Stream {
         self.stream
     }
 
@@ -88,6 +89,7 @@ impl AsyncWrite for StallGuard {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let shut_down = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.watch(cx, shut_down)
     }
 }

@@ -2,10 +2,12 @@
 //! on this crate.
 //!
 //! [`Process`] is a child that never outlives its owner; [`Postgres`] is a database server of one's
-//! own, [`Nats`] a bus, and [`database`] a database of one's own on the server that a run of tests shares.
+//! own, [`Nats`] a bus, [`Authority`] certificates,
+//! and [`database`] a database of one's own on the server that a run of tests shares.
 
 #![warn(missing_docs)]
 
+mod authority;
 mod config;
 mod database;
 mod error;
@@ -14,6 +16,7 @@ mod open_files;
 mod postgres;
 mod process;
 
+pub use authority::{Authority, Pair, Valid};
 pub use database::{Database, database};
 pub use error::Error;
 pub use nats::Nats;

@@ -1,4 +1,4 @@
-//! One WebSocket (RFC 6455) on a TCP stream: the handshake's answer, frames in and out, and an end
+//! One WebSocket (RFC 6455) on a stream of TCP or TLS: the handshake's answer, frames in and out, and an end
 //! that the other side really learns of.
 //!
 //! tungstenite is used directly rather than through axum's extractor: the same protocol code, but
@@ -21,7 +21,6 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -32,7 +31,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use self::meter::{Allowance, Excess, Metered};
-use chat_listener::StallGuard;
+use chat_listener::{StallGuard, Stream};
 
 /// Read and write buffers of a socket. Small, since most sockets are idle most of the time.
 const BUFFER_BYTES: usize = 4096;
@@ -162,8 +161,8 @@ impl Handshake {
         (response, async move {
             let upgraded = upgrade.await.ok()?;
             let parts = upgraded.downcast::<TokioIo<StallGuard>>().ok()?;
-            let tcp = parts.io.into_inner().into_inner();
-            Some(Wire::new(tcp, parts.read_buf.to_vec(), limits).await)
+            let stream = parts.io.into_inner().into_inner();
+            Some(Wire::new(stream, parts.read_buf.to_vec(), limits).await)
         })
     }
 }
@@ -175,7 +174,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    async fn new(tcp: TcpStream, read: Vec<u8>, limits: Limits) -> Self {
+    async fn new(stream: Stream, read: Vec<u8>, limits: Limits) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES)
@@ -186,7 +185,7 @@ impl Wire {
             fragments: limits.message_fragments,
             time: limits.message_time,
         };
-        let metered = Metered::new(tcp, &read, allowance);
+        let metered = Metered::new(stream, &read, allowance);
         let stream =
             WebSocketStream::from_partially_read(metered, read, Role::Server, Some(config)).await;
         Self {
@@ -247,13 +246,14 @@ impl Wire {
         .await?;
         let mut frame = head(kind, bytes.len()).chain(bytes);
         while frame.has_remaining() {
-            let tcp = self.stream.get_mut();
-            let written = within(self.write_stall, tcp.write_buf(&mut frame)).await?;
+            let stream = self.stream.get_mut();
+            let written = within(self.write_stall, stream.write_buf(&mut frame)).await?;
             if written == 0 {
                 return Err(SendError::Gone);
             }
         }
-        Ok(())
+        // TLS keeps the end of it otherwise.
+        within(self.write_stall, self.stream.get_mut().flush()).await
     }
 
     /// Closes the socket with this code and reason.
@@ -264,12 +264,12 @@ impl Wire {
         };
         let _ = timeout(LINGER, async {
             self.stream.send(Message::Close(Some(frame))).await.ok()?;
-            let mut tcp = self.stream.into_inner().into_inner();
-            tcp.shutdown().await.ok()?;
+            let mut stream = self.stream.into_inner().into_inner();
+            stream.shutdown().await.ok()?;
             let mut discarded = 0;
             let mut buffer = [0; 1024];
             while discarded < LINGER_BYTES {
-                match tcp.read(&mut buffer).await {
+                match stream.read(&mut buffer).await {
                     Ok(0) | Err(_) => break,
                     Ok(read) => discarded += read,
                 }

@@ -72,6 +72,22 @@ fn the_address_of_a_bus_that_is_none_is_refused_without_its_password() {
 }
 
 #[test]
+fn tls_without_files_that_work_stops_the_start_with_an_instruction() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("tls.pem");
+    let absent = absent.to_str().unwrap();
+    let (key, certificate) = (("TLS_KEY_FILE", absent), ("TLS_CERT_FILE", absent));
+    for half in [key, certificate] {
+        refuses(
+            &[("SECRET_KEY", KEY), half],
+            &["only one of TLS_CERT_FILE and TLS_KEY_FILE"],
+        );
+    }
+    let both = [("SECRET_KEY", KEY), key, certificate];
+    refuses(&both, &["TLS_CERT_FILE cannot be read", absent]);
+}
+
+#[test]
 fn every_mistake_is_reported_at_once() {
     let mistakes = [
         ("SECRET_KEY", "secret"),

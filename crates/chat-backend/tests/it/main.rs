@@ -28,3 +28,5 @@ mod shutdown;
 mod socket;
 mod stream;
 mod support;
+#[cfg(target_os = "linux")]
+mod tls;

@@ -4,13 +4,34 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, value_parser};
+use chat_listener::{Tls, TlsError};
+use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::config::API_BASE_URL;
 
 /// The server of the web client of Sarangbang.
-#[derive(Debug, Clone, Parser)]
+#[derive(Debug, Parser)]
 #[command(version)]
+pub struct Cli {
+    /// What to do; without it: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the program does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve the web client until SIGTERM or Ctrl-C.
+    Serve,
+    /// Ask the admin address whether the server is ready; exit code 0 if so.
+    Healthcheck,
+}
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Args)]
 pub struct Config {
     /// Where browsers reach the page.
     #[arg(long, env = "CHAT_FRONTEND_ADDR", default_value = "127.0.0.1:3000")]
@@ -23,6 +44,15 @@ pub struct Config {
         default_value = "127.0.0.1:3001"
     )]
     pub admin_addr: SocketAddr,
+
+    /// The server's certificate with its chain after it, in PEM, for TLS on the page's port; absent:
+    /// plain HTTP. Read again every 30 s, so a renewal needs no restart.
+    #[arg(long, env = "TLS_CERT_FILE")]
+    pub tls_cert_file: Option<PathBuf>,
+
+    /// The private key of that certificate, in PEM and not encrypted.
+    #[arg(long, env = "TLS_KEY_FILE")]
+    pub tls_key_file: Option<PathBuf>,
 
     /// The directory of the built client, with its manifest.json.
     #[arg(long, env = "CHAT_FRONTEND_ASSETS", default_value = "target/site")]
@@ -116,12 +146,13 @@ impl Config {
     /// Checks what the types do not.
     ///
     /// # Errors
-    /// One sentence per address that is not usable.
+    /// In a sentence, which address or which file is not usable.
     pub fn validate(self) -> anyhow::Result<Self> {
         check_base("API_BASE_URL", &self.api_base)?;
         if let Some(url) = &self.api_internal_url {
             check_base("CHAT_FRONTEND_API_INTERNAL_URL", url)?;
         }
+        self.tls()?;
         Ok(self)
     }
 
@@ -142,6 +173,19 @@ impl Config {
             connections_per_address,
             ..chat_listener::Settings::default()
         }
+    }
+
+    /// TLS on the page's port, if it is on.
+    ///
+    /// # Errors
+    /// When its files cannot be used, with an instruction.
+    pub fn tls(&self) -> Result<Option<Tls>, TlsError> {
+        let (certificate, key) = (&self.tls_cert_file, &self.tls_key_file);
+        Tls::of_files(
+            certificate.as_deref(),
+            key.as_deref(),
+            chat_listener::RELOAD,
+        )
     }
 
     /// As many connections as the limit of open files leaves of those that are wanted.
@@ -192,7 +236,9 @@ mod tests {
 
     fn config(arguments: &[&str]) -> anyhow::Result<Config> {
         let program = std::iter::once("chat-frontend");
-        Config::try_parse_from(program.chain(arguments.iter().copied()))?.validate()
+        Cli::try_parse_from(program.chain(arguments.iter().copied()))?
+            .config
+            .validate()
     }
 
     #[test]

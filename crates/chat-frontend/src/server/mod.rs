@@ -74,7 +74,7 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// Serves until the process is asked to stop, then lets answers under way finish.
 ///
 /// # Errors
-/// Names the address that cannot be listened on, or the assets that cannot be read.
+/// Names the address that cannot be listened on, or the assets or the certificate that cannot be used.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let assets = Assets::load(&config.assets)?;
     let connections = config.connections_within(open_files::raise_limit())?;
@@ -84,18 +84,23 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         connections_per_address: ADMIN_CONNECTIONS,
         ..settings.clone()
     };
+    let tls = config.tls()?;
     let grace = config.grace();
     let public = listen(config.addr).await?;
     let admin = listen(config.admin_addr).await?;
     let stop = StopSignals::new()?;
-    tracing::info!(addr = %public.local_addr()?, admin = %admin.local_addr()?, api = %config.api_base, "serving");
+    tracing::info!(addr = %public.local_addr()?, tls = tls.is_some(), admin = %admin.local_addr()?, api = %config.api_base, "serving");
     let router = router(AppState::new(config, assets));
     let running = Running::default();
-    for (listener, router, settings) in [
-        (public, router, settings),
-        (admin, admin_router(), admin_settings),
+    for (listener, router, tls, settings) in [
+        (public, router, tls, settings),
+        (admin, admin_router(), None, admin_settings),
     ] {
-        let served = Served { router, bad_host };
+        let served = Served {
+            router,
+            bad_host,
+            tls,
+        };
         let serving = chat_listener::serve(listener, served, settings, running.clone());
         running.tasks.spawn(serving);
     }

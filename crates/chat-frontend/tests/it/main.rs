@@ -10,3 +10,4 @@ mod embed;
 mod listener;
 mod shutdown;
 mod support;
+mod tls;

@@ -28,6 +28,7 @@ const MANIFEST: &str = r#"{
 pub struct FrontEnd {
     process: Process,
     pub address: SocketAddr,
+    pub admin: SocketAddr,
     folder: tempfile::TempDir,
 }
 
@@ -57,15 +58,18 @@ impl FrontEnd {
         let mut process =
             Process::start("frontend", &mut command, folder.path(), Signal::KILL).unwrap();
         let log = process.log().to_owned();
-        let mut address = None;
+        let mut addresses = None;
         let is_ready = || {
-            address = address_in(&std::fs::read_to_string(&log).unwrap_or_default());
-            address.is_some()
+            let log = std::fs::read_to_string(&log).unwrap_or_default();
+            addresses = address_in(&log, "addr").zip(address_in(&log, "admin"));
+            addresses.is_some()
         };
         process.await_ready(PATIENCE, is_ready).unwrap();
+        let (address, admin) = addresses.unwrap();
         Self {
             process,
-            address: address.unwrap(),
+            address,
+            admin,
             folder,
         }
     }
@@ -82,6 +86,11 @@ impl FrontEnd {
     /// Waits until it logged these words.
     pub fn says(&self, words: &str) {
         until(words, || self.log().contains(words));
+    }
+
+    /// Asks it to end, and waits for nothing.
+    pub fn ask_to_end(&mut self) {
+        self.process.signal(Signal::TERM);
     }
 
     /// Asks it to end, and returns how it ended and how long that took.
@@ -118,7 +127,7 @@ impl FrontEnd {
 }
 
 /// What still comes, up to the end of the connection.
-pub fn rest(mut stream: TcpStream) -> String {
+pub fn rest(mut stream: impl Read) -> String {
     let mut answer = Vec::new();
     // A server that did not read everything resets the connection after its answer.
     if let Err(error) = stream.read_to_end(&mut answer) {
@@ -146,9 +155,9 @@ fn write_assets(folder: &Path) {
     write("app.wasm", &vec![b'x'; BIG]);
 }
 
-/// Where the program says that browsers reach it.
-fn address_in(log: &str) -> Option<SocketAddr> {
-    let (_, after) = log.split_once(" addr=")?;
+/// Where the program says that it listens.
+fn address_in(log: &str, port: &str) -> Option<SocketAddr> {
+    let (_, after) = log.split_once(&format!(" {port}="))?;
     let (address, _) = after.split_once(' ')?;
     address.parse().ok()
 }

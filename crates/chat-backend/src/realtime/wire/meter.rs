@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use chat_listener::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// What one message may take to arrive.
@@ -39,22 +39,22 @@ impl Excess {
 
 /// A stream whose incoming frames are counted.
 pub(super) struct Metered {
-    tcp: TcpStream,
+    stream: Stream,
     meter: Meter,
 }
 
 impl Metered {
-    /// Counts what comes over `tcp`, and `read`, which came before.
-    pub(super) fn new(tcp: TcpStream, read: &[u8], allowance: Allowance) -> Self {
+    /// Counts what comes over `stream`, and `read`, which came before.
+    pub(super) fn new(stream: Stream, read: &[u8], allowance: Allowance) -> Self {
         let mut meter = Meter::new(allowance);
         // An excess in the very first bytes is noticed with the next ones.
         let _ = meter.count(read, Instant::now());
-        Self { tcp, meter }
+        Self { stream, meter }
     }
 
     /// The stream itself.
-    pub(super) fn into_inner(self) -> TcpStream {
-        self.tcp
+    pub(super) fn into_inner(self) -> Stream {
+        self.stream
     }
 }
 
@@ -65,7 +65,7 @@ impl AsyncRead for Metered {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = &buffer.filled()[before..];
         Poll::Ready(
             self.meter
@@ -81,7 +81,7 @@ impl AsyncWrite for Metered {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -89,19 +89,19 @@ impl AsyncWrite for Metered {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(context, slices)
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -42,6 +42,13 @@ impl Program {
         }
     }
 
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        let process = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &process]).status();
+        assert!(asked.unwrap().success());
+    }
+
     /// Waits for a line with these words.
     pub fn says(&self, words: &str) -> String {
         let until = Instant::now() + PATIENCE;
@@ -57,8 +64,14 @@ impl Program {
 
     /// Waits until it serves, and says where.
     pub fn serving(&self) -> String {
+        self.serving_at().0
+    }
+
+    /// The same, with its admin address.
+    pub fn serving_at(&self) -> (String, String) {
         let serving: serde_json::Value = serde_json::from_str(&self.says("serving")).unwrap();
-        serving["api"].as_str().unwrap().to_owned()
+        let at = |port: &str| serving[port].as_str().unwrap().to_owned();
+        (at("api"), at("admin"))
     }
 }
 

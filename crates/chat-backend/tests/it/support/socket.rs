@@ -10,6 +10,7 @@ use chat_types::id::{Epoch, RequestId, RoomId, Seq};
 use chat_types::room::Sent;
 use chat_types::ws::{ClientInfo, Command, SUBPROTOCOL, ServerDoc, Subbed, Welcome};
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -23,9 +24,9 @@ use super::{TestApp, new_client_id};
 /// Longer than anything that works takes, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One open socket.
-pub struct Socket {
-    pub stream: WebSocketStream<TcpStream>,
+/// One open socket, over TCP or over TLS.
+pub struct Socket<S = TcpStream> {
+    pub stream: WebSocketStream<S>,
     documents: VecDeque<String>,
     /// Events that came before what was waited for.
     kept: VecDeque<String>,
@@ -66,9 +67,11 @@ impl Socket {
         let tcp = TcpStream::connect((request.uri().host().unwrap(), port)).await;
         Self::open_on(tcp.unwrap(), request).await
     }
+}
 
-    pub async fn open_on(tcp: TcpStream, request: Request) -> Self {
-        let (stream, _) = client_async(request, tcp).await.unwrap();
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    pub async fn open_on(stream: S, request: Request) -> Self {
+        let (stream, _) = client_async(request, stream).await.unwrap();
         Self {
             stream,
             documents: VecDeque::new(),

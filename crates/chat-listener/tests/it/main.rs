@@ -2,15 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod tls;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::get;
-use chat_listener::{Running, Served, Settings, serve};
+use chat_listener::{Running, Served, Settings, Tls, serve};
 use http::StatusCode;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -29,12 +31,17 @@ struct Server {
 
 impl Server {
     async fn start(router: Router, settings: Settings) -> Self {
+        Self::start_with(router, settings, None).await
+    }
+
+    async fn start_with(router: Router, settings: Settings, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let running = Running::default();
         let served = Served {
             router,
             bad_host: || axum::response::IntoResponse::into_response(StatusCode::BAD_REQUEST),
+            tls,
         };
         let serving = serve(listener, served, settings, running.clone());
         running.tasks.spawn(serving);
@@ -49,11 +56,16 @@ impl Server {
 
     /// A client that asks and takes nothing of the answer.
     async fn deaf(&self) -> TcpStream {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        let mut stream = socket.connect(self.address).await.unwrap();
+        let mut stream = self.connect_deaf().await;
         stream.write_all(ASK).await.unwrap();
         stream
+    }
+
+    /// A connection whose client's system takes little.
+    async fn connect_deaf(&self) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(self.address).await.unwrap()
     }
 
     async fn answer_to(&self, bytes: &[u8]) -> String {
@@ -72,7 +84,7 @@ impl Server {
 }
 
 /// What still comes, up to the end of the connection.
-async fn rest(mut stream: TcpStream) -> String {
+async fn rest(mut stream: impl AsyncRead + Unpin) -> String {
     let mut bytes = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut bytes));
     // A server that did not read everything resets the connection after its answer.
