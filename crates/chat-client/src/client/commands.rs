@@ -55,6 +55,10 @@ impl Commands {
         self.hold_until.filter(|_| !self.waiting.is_empty())
     }
 
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The connection is gone: what it did not answer is asked again on the next one, in order.
     pub(super) fn recall(&mut self) {
         for mutation in std::mem::take(&mut self.under_way).into_values().rev() {
@@ -110,6 +114,11 @@ impl Client {
         self.asked.clear();
         self.commands.recall();
         self.outbox.reset_under_way();
+    }
+
+    /// Whether a person's message or change waits for a connection.
+    pub(super) fn has_unanswered(&self) -> bool {
+        self.outbox.is_waiting() || self.commands.is_waiting()
     }
 
     pub(super) fn command_done(&mut self, id: RequestId) {

@@ -14,15 +14,20 @@ use crate::input::ConnId;
 const BACKOFF_BASE_MS: u64 = 500;
 /// No back-off is longer.
 const BACKOFF_CAP_MS: u64 = 30_000;
+/// Who loses a connection with something unanswered waits a random time up to this before the first
+/// attempt. The rest of a crowd is as spread as ever, and those few come before it.
+const UNANSWERED_BACKOFF_MS: u64 = 100;
 /// A connection that lived so long ends the series of failures.
 const HEALTHY_MS: u64 = 60_000;
 /// Opening a socket and being greeted on it take at most this, each.
 const OPEN_MS: u64 = 10_000;
 /// A probe is answered within this, or the socket is dead.
 const PROBE_MS: u64 = 2_000;
+/// A request without an answer, and a server that says nothing at all for so long: it is probed.
+const DOUBT_MS: u64 = 4_000;
 /// A request is answered within this, or the connection is not worth keeping.
 const ANSWER_MS: u64 = 30_000;
-/// Impatience (focus, a click) does not make two attempts closer than this.
+/// Impatience (focus, a click, something unanswered) does not make two attempts closer than this.
 const IMPATIENT_MS: u64 = 1_000;
 /// Hidden for so long: no ephemeral events.
 const IDLE_MS: u64 = 60_000;
@@ -261,24 +266,34 @@ impl Client {
     }
 
     fn lose_and_wait(&mut self, now: Timestamp, retry_ms: Option<u64>) {
-        let promised = match &self.link {
-            Link::Online(online) => online.come_back_ms,
-            _ => None,
+        let (promised, was_online) = match &self.link {
+            Link::Online(online) => (online.come_back_ms, true),
+            _ => (None, false),
         };
         self.lose(now);
         if let Some(ms) = retry_ms.or(promised) {
             self.reconnect.not_before = now.plus_ms(ms);
         }
-        let longest = BACKOFF_BASE_MS
-            .saturating_mul(1 << self.reconnect.attempts.min(16))
-            .min(BACKOFF_CAP_MS);
-        self.reconnect.attempts = self.reconnect.attempts.saturating_add(1);
+        let is_hasty = now.since_ms(self.reconnect.tried_at) < IMPATIENT_MS;
+        let longest = if was_online && !is_hasty && self.has_unanswered() {
+            UNANSWERED_BACKOFF_MS
+        } else {
+            self.next_backoff()
+        };
         let until = now.plus_ms(self.rng.up_to(longest));
         let until = until.max(self.reconnect.not_before);
         self.link = Link::Waiting { until };
         if self.needs_token(now) {
             self.ask_refresh(now);
         }
+    }
+
+    fn next_backoff(&mut self) -> u64 {
+        let attempts = self.reconnect.attempts;
+        self.reconnect.attempts = attempts.saturating_add(1);
+        BACKOFF_BASE_MS
+            .saturating_mul(1 << attempts.min(16))
+            .min(BACKOFF_CAP_MS)
     }
 
     /// A person looks, or the network came back: find out now whether the socket lives.
@@ -329,6 +344,7 @@ impl Client {
             Link::Online(_) if patient.is_some_and(|until| until <= now) => {
                 self.drop_connection(now, None);
             }
+            Link::Online(_) if self.doubt_begins().is_some_and(|at| at <= now) => self.nudge(now),
             _ => {}
         }
         self.check_hidden(now);
@@ -364,6 +380,21 @@ impl Client {
         answer.chain([silence]).min()
     }
 
+    /// When to ask a server that owes an answer, and says nothing else, whether it is there at all. A
+    /// page takes as long as the link needs: who left meanwhile would only ask for it anew.
+    fn doubt_begins(&self) -> Option<Timestamp> {
+        let Link::Online(online) = &self.link else {
+            return None;
+        };
+        let mut asked = self.asked.values();
+        let pages = asked.any(|asked| matches!(asked.what, Request::Sub(_) | Request::Sync(_)));
+        if pages || online.probe_until.is_some() {
+            return None;
+        }
+        let oldest = self.asked.values().map(|asked| asked.at).min()?;
+        Some(oldest.max(online.heard_at).plus_ms(DOUBT_MS))
+    }
+
     pub(super) fn link_wake(&self) -> Option<Timestamp> {
         let link = match &self.link {
             Link::Stopped(_) | Link::Paused => return None,
@@ -375,6 +406,7 @@ impl Client {
                 .patience_ends()
                 .into_iter()
                 .chain(online.probe_until)
+                .chain(self.doubt_begins())
                 .min(),
         };
         let hidden = self.hidden_since.and_then(|since| match &self.link {

@@ -4,7 +4,10 @@ use chat_client::{ConnectionState, Input, Notice, StopReason};
 use chat_types::problem::ErrorCode;
 use chat_types::ws::{Command, ServerDoc};
 
-use crate::support::{Bench, err, me, nth_room, signed_in, token, welcome};
+use crate::support::{
+    Bench, client_id, config, err, event, me, message, message_id, nth_room, ok, other, room_id,
+    sent, signed_in, token, welcome, written,
+};
 
 fn waits_until(bench: &Bench) -> u64 {
     match bench.client.connection() {
@@ -339,4 +342,162 @@ fn a_server_that_serves_only_newer_builds_asks_for_an_upgrade() {
     newer.oldest_client = "0.10.0".to_owned();
     bench.say(ServerDoc::Welcome(newer));
     assert!(bench.notices.contains(&Notice::UpgradeNeeded));
+}
+
+/// A message under way, and nothing else.
+fn with_something_unanswered() -> Bench {
+    let mut bench = Bench::in_room(1);
+    bench.pass(60_000 - 1);
+    bench.say(ServerDoc::Ping { heads: Vec::new() });
+    bench.send(2, "two");
+    bench.commands();
+    bench
+}
+
+#[test]
+fn a_server_that_owes_an_answer_and_is_silent_is_probed_after_four_seconds_and_left_after_six() {
+    let mut bench = with_something_unanswered();
+    bench.pass(3_999);
+    assert!(bench.commands().is_empty());
+    bench.pass(1);
+    assert_eq!(bench.commands(), [Command::Probe {}]);
+    bench.pass(1_999);
+    assert_eq!(bench.connects.len(), 1);
+    bench.pass(1);
+    assert_eq!(bench.connects.len(), 2, "it looks for another one at once");
+    bench.greet(Some(me()));
+    let again = bench.commands();
+    let is_again = |command: &Command| matches!(command, Command::Send { client_id: id, .. } if *id == client_id(2));
+    assert!(again.iter().any(is_again), "{again:?}");
+}
+
+#[test]
+fn a_change_without_an_answer_is_doubted_as_a_message_is() {
+    let mut bench = Bench::in_room(1);
+    let (room, message_id, on) = (room_id(), message_id(1), true);
+    let emoji = "👍".to_owned();
+    bench.feed(Input::React {
+        room,
+        message_id,
+        emoji,
+        on,
+    });
+    bench.commands();
+    bench.pass(4_000);
+    assert_eq!(bench.commands(), [Command::Probe {}]);
+    bench.pass(2_000);
+    assert_eq!(bench.connects.len(), 2);
+}
+
+#[test]
+fn a_slow_server_that_answers_the_probe_is_not_left() {
+    let mut bench = with_something_unanswered();
+    for _ in 0..5 {
+        bench.pass(4_000);
+        assert_eq!(bench.commands(), [Command::Probe {}]);
+        bench.pass(1_900);
+        bench.say(ServerDoc::Ping { heads: Vec::new() });
+        bench.commands();
+    }
+    assert_eq!(bench.connects.len(), 1);
+    assert!(bench.closed.is_empty());
+}
+
+#[test]
+fn a_server_that_is_heard_and_one_that_owes_nothing_are_not_doubted() {
+    let mut bench = with_something_unanswered();
+    for seq in 2..8 {
+        bench.pass(3_999);
+        bench.say(event(seq, written(message(seq, other()))));
+    }
+    assert!(bench.commands().is_empty());
+    let mut bench = Bench::in_room(1);
+    bench.send(2, "two");
+    let id = bench.only_id();
+    bench.say(ok(id, Some(sent(2))));
+    bench.pass(20_000);
+    assert!(bench.commands().is_empty());
+}
+
+#[test]
+fn a_page_takes_as_long_as_the_link_needs() {
+    let mut bench = Bench::in_room(1);
+    bench.reconnect();
+    bench.send(2, "two");
+    let waits = bench.commands();
+    assert!(
+        waits
+            .iter()
+            .any(|command| matches!(command, Command::Sub { .. }))
+    );
+    bench.pass(29_000);
+    assert!(bench.commands().is_empty());
+    assert!(bench.closed.is_empty());
+}
+
+/// How long each of many clients waits that lose their connection.
+fn waits_of_a_crowd(lose: impl Fn(&mut Bench)) -> Vec<u64> {
+    let crowd = (0..200).map(|seed| {
+        let mut config = config(signed_in(), None);
+        config.seed = seed;
+        let mut bench = Bench::with(config);
+        bench.feed(Input::Start);
+        bench.greet(Some(me()));
+        lose(&mut bench);
+        match bench.client.connection() {
+            ConnectionState::Reconnecting { retry_at, .. } => {
+                // Without a time it is trying already.
+                retry_at.map_or(0, |at| at.0 - bench.now)
+            }
+            state => panic!("it does not come back: {state:?}"),
+        }
+    });
+    crowd.collect()
+}
+
+#[test]
+fn who_waits_for_an_answer_comes_back_within_a_tenth_of_a_second_and_the_crowd_in_half_a_second() {
+    let waiting = waits_of_a_crowd(|bench| {
+        bench.pass(1_000);
+        bench.send(2, "two");
+        bench.close(1006, "");
+    });
+    assert!(waiting.iter().all(|wait| *wait <= 100), "{waiting:?}");
+    let spread = waits_of_a_crowd(|bench| {
+        bench.pass(1_000);
+        bench.close(1006, "");
+    });
+    let late = spread.iter().filter(|wait| **wait > 100).count();
+    assert!((130..190).contains(&late), "four of five: {spread:?}");
+}
+
+#[test]
+fn haste_is_for_the_first_attempt_after_a_connection_that_lasted() {
+    let second = waits_of_a_crowd(|bench| {
+        bench.pass(1_000);
+        bench.send(2, "two");
+        bench.close(1006, "");
+        if bench.connects.len() == 1 {
+            bench.pass_until_connect();
+        }
+        bench.close(1006, "");
+    });
+    assert!(second.iter().any(|wait| *wait > 400), "{second:?}");
+    assert!(second.iter().all(|wait| *wait <= 500), "{second:?}");
+    let short = waits_of_a_crowd(|bench| {
+        bench.pass(999);
+        bench.send(2, "two");
+        bench.close(1006, "");
+    });
+    assert!(short.iter().any(|wait| *wait > 400), "{short:?}");
+}
+
+#[test]
+fn haste_obeys_the_servers_retry_time() {
+    let waiting = waits_of_a_crowd(|bench| {
+        bench.pass(1_000);
+        bench.send(2, "two");
+        bench.close(1012, "service_restart;retry_ms=3000");
+    });
+    assert!(waiting.iter().all(|wait| *wait >= 3_000), "{waiting:?}");
 }

@@ -20,6 +20,8 @@ const STORM_MS: u64 = 80_000;
 /// a back-off takes 30 s at most, the last short token ends.
 const CALM_MS: u64 = 200_000;
 const BEAT_MS: u64 = 25_000;
+/// Replicas of the server, of which one may stand still.
+const REPLICAS: u64 = 3;
 /// What the model server refuses for good.
 pub(crate) const HOPELESS: &str = "refused for good";
 
@@ -48,10 +50,17 @@ enum Happening {
 struct Route {
     actor: usize,
     conn: chat_client::ConnId,
+    replica: u64,
     up_lost: bool,
     down_lost: bool,
     up_at: u64,
     down_at: u64,
+}
+
+/// A replica stands still: its sockets stay open, and what it owes and what it is told waits.
+struct Stall {
+    replica: u64,
+    until: u64,
 }
 
 pub(crate) struct World {
@@ -63,6 +72,7 @@ pub(crate) struct World {
     pub(crate) lost: BTreeSet<ClientId>,
     calm: bool,
     server_down: bool,
+    stall: Option<Stall>,
     routes: BTreeMap<Sock, Route>,
     queue: BTreeMap<(u64, u64), Happening>,
     queued: u64,
@@ -81,6 +91,7 @@ impl World {
             lost: BTreeSet::new(),
             calm: false,
             server_down: false,
+            stall: None,
             routes: BTreeMap::new(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -128,6 +139,10 @@ impl World {
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
+        if let Some(until) = self.stands_still_until(&happening) {
+            self.at(until, happening);
+            return Ok(());
+        }
         match happening {
             Happening::Storm if self.calm => {}
             Happening::Storm => {
@@ -190,6 +205,20 @@ impl World {
             Happening::ServerBack => self.server_down = false,
         }
         Ok(())
+    }
+
+    /// Until when the replica stands still whose work this is.
+    fn stands_still_until(&self, happening: &Happening) -> Option<u64> {
+        let (Happening::Opened(sock)
+        | Happening::Up(sock, _)
+        | Happening::Pump(sock)
+        | Happening::CloseUp(sock)) = happening
+        else {
+            return None;
+        };
+        let stall = self.stall.as_ref().filter(|stall| stall.until > self.now)?;
+        let route = self.routes.get(sock)?;
+        (route.replica == stall.replica).then_some(stall.until)
     }
 
     fn reaches_client(&self, sock: Sock) -> Option<(usize, chat_client::ConnId)> {
@@ -332,6 +361,7 @@ impl World {
         let route = Route {
             actor: at,
             conn,
+            replica: self.dice.between(1, REPLICAS),
             up_lost: false,
             down_lost: false,
             up_at: self.now,
@@ -400,7 +430,8 @@ impl World {
             0..=34 => self.write(at, room)?,
             35..=47 => self.change_a_message(at, room)?,
             48..=51 => self.change_the_room(at, room),
-            52..=61 => self.cut(at),
+            52..=60 => self.cut(at),
+            61 => self.stall(at),
             62..=64 => self.restart_server(),
             65..=66 => self.restore(room),
             67..=70 => self.turn_clock(at),
@@ -551,6 +582,23 @@ impl World {
         }
         if noticed {
             self.after(delay, Happening::CloseDown(sock, 1006, String::new()));
+        }
+    }
+
+    /// The replica of somebody stands still for a while, unless another one does.
+    fn stall(&mut self, at: usize) {
+        let socket = self.actors[at].socket;
+        let route = socket.and_then(|(_, sock)| self.routes.get(&sock));
+        let Some(replica) = route.map(|route| route.replica) else {
+            return;
+        };
+        if self
+            .stall
+            .as_ref()
+            .is_none_or(|stall| stall.until <= self.now)
+        {
+            let until = self.now + self.dice.between(1_000, 25_000);
+            self.stall = Some(Stall { replica, until });
         }
     }
 
