@@ -33,7 +33,7 @@ const WRITE: Duration = Duration::from_secs(10);
 /// How often somebody who cannot wait asks for another attempt.
 const IMPATIENCE_MS: u64 = 250;
 /// The code that stands for a connection that broke (RFC 6455, section 7.1.5).
-const BROKEN: u16 = 1006;
+pub(crate) const BROKEN: u16 = 1006;
 /// What people put under messages.
 const EMOJI: [&str; 3] = ["👍", "🎉", "😀"];
 

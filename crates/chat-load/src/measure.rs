@@ -125,6 +125,9 @@ pub(crate) struct Shared {
     pub(crate) to_ack: Latency,
     /// From when a message was due to each reader.
     pub(crate) to_reader: Latency,
+    /// From each connection that broke under a message that waited, to the first acknowledgement of
+    /// one of those.
+    pub(crate) crash_to_ack: Latency,
     /// From the first lost connection until everybody is live again.
     pub(crate) outages: Latency,
     pub(crate) log: Arc<Log>,
@@ -147,6 +150,7 @@ impl Shared {
             counters: Counters::default(),
             to_ack: Latency::default(),
             to_reader: Latency::default(),
+            crash_to_ack: Latency::default(),
             outages: Latency::default(),
             log: control.log(),
             control: control.clone(),

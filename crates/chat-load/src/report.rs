@@ -32,6 +32,9 @@ pub struct Report {
     pub to_ack: LatencySummary,
     /// From when a message was due to each reader.
     pub to_reader: LatencySummary,
+    /// From each connection that broke while its client waited for an acknowledgement, to the first
+    /// one on another connection. A connection that was closed in order does not count.
+    pub crash_to_ack: LatencySummary,
     /// From each lost connection until everybody was connected and up to date again.
     pub outages: LatencySummary,
     /// What was done to the run, by kind.
@@ -202,6 +205,7 @@ impl Report {
         for (name, latency) in [
             ("to acknowledgement", self.to_ack),
             ("to each reader", self.to_reader),
+            ("crash to first ack", self.crash_to_ack),
             ("outage to all live", self.outages),
         ] {
             write!(out, "{name:<24} {:>9}", latency.count)?;
@@ -348,6 +352,7 @@ mod tests {
             load: Loaded::default(),
             to_ack: LatencySummary::default(),
             to_reader: LatencySummary::default(),
+            crash_to_ack: LatencySummary::default(),
             outages: LatencySummary::default(),
             faults: BTreeMap::new(),
             network: Done::default(),

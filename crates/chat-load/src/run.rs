@@ -256,6 +256,7 @@ impl Run {
             load,
             to_ack: self.shared.to_ack.summary(),
             to_reader: self.shared.to_reader.summary(),
+            crash_to_ack: self.shared.crash_to_ack.summary(),
             outages: self.shared.outages.summary(),
             faults: self.shared.log.counts(),
             network: self.network_done(),

@@ -11,6 +11,7 @@ use chat_types::id::{ClientId, MessageId, RequestId, RoomId, Seq};
 use chat_types::problem::ErrorCode;
 use chat_types::ws::{self, Command, ServerDoc};
 
+use crate::driver::BROKEN;
 use crate::faults::HELD_UP_US;
 use crate::history::{Act, History, Places, Row, Text, Way, What, digest};
 use crate::measure::Shared;
@@ -38,6 +39,8 @@ pub(crate) struct Tap {
     /// When each message that is not acknowledged yet was due.
     due_us: HashMap<ClientId, u64>,
     rooms: HashMap<ClientId, RoomId>,
+    /// When a connection broke under messages that waited, until one of them is acknowledged.
+    broken_us: Option<u64>,
     /// Own messages that were acknowledged.
     pub(crate) own: Vec<(RoomId, MessageId)>,
 }
@@ -50,6 +53,7 @@ impl Tap {
             asked: HashMap::new(),
             due_us: HashMap::new(),
             rooms: HashMap::new(),
+            broken_us: None,
             own: Vec::new(),
         }
     }
@@ -101,7 +105,11 @@ impl Tap {
     pub(crate) fn lost(&mut self, code: u16) {
         self.asked.clear();
         self.shared.counters.lost.add(1);
-        self.shared.log.felt(self.shared.clock.now_us());
+        let now_us = self.shared.clock.now_us();
+        self.shared.log.felt(now_us);
+        if code == BROKEN && !self.due_us.is_empty() {
+            self.broken_us = self.broken_us.or(Some(now_us));
+        }
         self.note(What::Lost { code });
     }
 
@@ -246,6 +254,10 @@ impl Tap {
         };
         self.shared.counters.acked.add(1);
         self.shared.to_ack.record(now_us.saturating_sub(due_us));
+        if let Some(broken_us) = self.broken_us.take_if(|broken_us| due_us <= *broken_us) {
+            let taken_us = now_us.saturating_sub(broken_us);
+            self.shared.crash_to_ack.record(taken_us);
+        }
         if let Some(room) = self.rooms.remove(&client_id) {
             if self.own.len() >= CHANGEABLE {
                 self.own.remove(0);
