@@ -52,23 +52,40 @@ pub struct Report {
     pub below: Vec<String>,
 }
 
-/// How the connecting went.
+/// How something went that was done so many times.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Connecting {
-    /// Until everybody followed their rooms.
+pub struct Pace {
+    /// How often it was done.
+    pub count: u64,
+    /// How long all of it took.
     pub ms: u64,
-    /// Connections a second.
+    /// How often it was done a second.
     pub per_second: u64,
     /// The server's CPU time for it.
     pub server_cpu_ms: u64,
-    /// Connections for a second of the server's CPU time; 0: not measured.
+    /// How often it was done for a second of the server's CPU time; 0: not measured.
     pub per_cpu_second: u64,
+}
+
+/// How the connecting went.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Connecting {
+    /// The guests, made before anybody connects: each is a commit.
+    pub guests: Pace,
+    /// The connections: opened, authenticated, and following their rooms.
+    pub connections: Pace,
     /// The server's resident memory before.
     pub resident_before_kib: u64,
     /// The server's resident memory with everybody connected.
     pub resident_after_kib: u64,
     /// Bytes of resident memory for a connection; 0: not measured.
     pub bytes_per_connection: u64,
+}
+
+impl Pace {
+    fn time(&self) -> String {
+        format!("{} ms, {}/s", self.ms, self.per_second)
+    }
 }
 
 /// How the load went.
@@ -173,13 +190,23 @@ impl Report {
     fn table(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         let out = &mut text;
-        let Connecting { ms, per_second, .. } = self.connecting;
+        let Connecting {
+            guests,
+            connections,
+            ..
+        } = self.connecting;
         writeln!(
             out,
             "{} clients and {} readers in {} rooms, seed {}",
             self.clients, self.readers, self.rooms, self.seed
         )?;
-        writeln!(out, "connected in {ms} ms, {per_second}/s")?;
+        writeln!(out, "made {} guests in {}", guests.count, guests.time())?;
+        writeln!(
+            out,
+            "connected {} in {}",
+            connections.count,
+            connections.time()
+        )?;
         self.server_table(out)?;
         let load = &self.load;
         writeln!(
@@ -242,21 +269,23 @@ impl Report {
 
     fn server_table(&self, out: &mut String) -> fmt::Result {
         let Connecting {
-            server_cpu_ms,
-            per_cpu_second,
+            guests,
+            connections,
             resident_before_kib,
             resident_after_kib,
             bytes_per_connection,
-            ..
         } = self.connecting;
         let load = &self.load;
         if load.resident_kib == 0 && resident_after_kib == 0 {
             return Ok(());
         }
-        writeln!(
-            out,
-            "server: connecting took {server_cpu_ms} ms of CPU, {per_cpu_second} connections per CPU second"
-        )?;
+        for (pace, what) in [(guests, "guests"), (connections, "connections")] {
+            writeln!(
+                out,
+                "server: {what} took {} ms of CPU, {} per CPU second",
+                pace.server_cpu_ms, pace.per_cpu_second
+            )?;
+        }
         writeln!(
             out,
             "server: {resident_before_kib} KiB resident before, {resident_after_kib} KiB connected, \

@@ -27,7 +27,7 @@ use crate::pipeline::{self, Pipeline};
 use crate::proxy::{self, Network, Proxy};
 use crate::raw::Raw;
 use crate::reader;
-use crate::report::{Connecting, Loaded, Report};
+use crate::report::{Connecting, Loaded, Pace, Report};
 use crate::rng::Rng;
 use crate::scenario::{Load, SITE, Scenario};
 use crate::server::{Account, Api, ApiError, PATIENCE, Server};
@@ -287,16 +287,17 @@ impl Run {
     }
 
     async fn connect(&mut self, before: Usage) -> Result<(Crowd, Connecting), LoadError> {
-        let accounts = self.make_guests().await?;
-        let cpu_before_ms = self.usage().cpu_ms;
         let began = Instant::now();
+        let accounts = self.make_guests().await?;
+        let everybody = count(self.scenario.everybody());
+        let guests = self.pace(everybody, began, before);
+        let (began, made) = (Instant::now(), self.usage());
         let until = began + self.scenario.connect_within;
         let mut crowd = Crowd::default();
         for (client, (account, api)) in accounts.into_iter().enumerate() {
             self.start_client(client, account, api, &mut crowd);
             self.let_connect(client, until).await;
         }
-        let everybody = count(self.scenario.everybody());
         let left = until.saturating_duration_since(Instant::now());
         if !self.shared.all_live(everybody, left).await {
             return Err(LoadError::NotConnected {
@@ -304,26 +305,34 @@ impl Run {
                 clients: everybody,
             });
         }
-        let took = began.elapsed();
-        let server_cpu_ms = self.usage().cpu_ms.saturating_sub(cpu_before_ms);
+        let connections = self.pace(everybody, began, made);
         if !self.scenario.pids.is_empty() {
             tokio::time::sleep(MEMORY_SETTLES).await;
         }
         let after = self.usage();
         let grown_kib = after.resident_kib.saturating_sub(before.resident_kib);
         let connecting = Connecting {
-            ms: millis(took),
-            per_second: per_second(everybody, took),
-            server_cpu_ms,
-            per_cpu_second: everybody
-                .saturating_mul(1_000)
-                .checked_div(server_cpu_ms)
-                .unwrap_or(0),
+            guests,
+            connections,
             resident_before_kib: before.resident_kib,
             resident_after_kib: after.resident_kib,
             bytes_per_connection: grown_kib * 1024 / everybody.max(1),
         };
         Ok((crowd, connecting))
+    }
+
+    /// How fast `count` things were done since `began`, when the servers had used `before`.
+    fn pace(&self, count: u64, began: Instant, before: Usage) -> Pace {
+        let took = began.elapsed();
+        let server_cpu_ms = self.usage().cpu_ms.saturating_sub(before.cpu_ms);
+        let per_cpu_second = count.saturating_mul(1_000).checked_div(server_cpu_ms);
+        Pace {
+            count,
+            ms: millis(took),
+            per_second: per_second(count, took),
+            server_cpu_ms,
+            per_cpu_second: per_cpu_second.unwrap_or(0),
+        }
     }
 
     /// A guest for each client, made past the bad networks.
