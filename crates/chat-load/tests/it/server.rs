@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use chat_backend::App;
 use chat_backend::clock::SystemClock;
-use chat_backend::config::{self, Cli};
+use chat_backend::config::{self, Cli, Config};
 use chat_load::{SERVER_FLAGS, Server};
+use chat_store::Store;
+use chat_store_postgres::PostgresStore;
 use chat_store_sqlite::SqliteStore;
 use clap::Parser as _;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -42,16 +45,20 @@ impl Process {
 
     /// A server whose database is in this directory.
     pub(crate) async fn start_in(data: &Path) -> Self {
+        Self::start_with([format!("--data-dir={}", data.display())]).await
+    }
+
+    /// A server with these arguments, which say where its database is.
+    pub(crate) async fn start_with(own: impl IntoIterator<Item = String>) -> Self {
         let (address, admin) = (free_address(), free_address());
-        let own = [
+        let all = [
             "chat-backend".to_owned(),
             "--secret-key=0123456789abcdefghijklmnopqrstuvwxyz".to_owned(),
-            format!("--data-dir={}", data.display()),
             format!("--addr={address}"),
             format!("--admin-addr={admin}"),
         ];
         let flags = SERVER_FLAGS.map(str::to_owned);
-        let arguments: Vec<String> = own.into_iter().chain(flags).collect();
+        let arguments: Vec<String> = all.into_iter().chain(flags).chain(own).collect();
         Self {
             address,
             child: spawn(&arguments).await,
@@ -71,6 +78,18 @@ impl Process {
     /// SIGKILL, and the end of the process.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        kill_process(pid.unwrap(), signal).unwrap();
+    }
+
+    /// Asks it to end as a deployment does, and waits until it has ended in order.
+    pub(crate) async fn drain(&mut self) {
+        self.signal(Signal::TERM);
+        let ended = self.child.wait().await.unwrap();
+        assert!(ended.success(), "{ended}");
     }
 
     /// Starts it again, on the same database and under the same address.
@@ -95,6 +114,8 @@ async fn spawn(arguments: &[String]) -> Child {
             "server::serves_when_it_is_told_to",
         ])
         .env(ARGUMENTS, arguments.join("\n"))
+        // The database is among the arguments, whichever one the tests are given.
+        .env_remove("DATABASE_URL")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -126,12 +147,12 @@ fn serves_when_it_is_told_to() {
     let config = Cli::try_parse_from(arguments.split('\n')).unwrap().config;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let store = SqliteStore::open(&config.database_path()).await.unwrap();
+        let store = open(&config).await;
         let public = config::bind("CHAT_ADDR", config.addr).await.unwrap();
         let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr)
             .await
             .unwrap();
-        let app = App::build(config, Arc::new(store), Arc::new(SystemClock));
+        let app = App::build(config, store, Arc::new(SystemClock));
         let app = app.await.unwrap();
         let mut out = std::io::stdout().lock();
         writeln!(out, "{READY}").unwrap();
@@ -139,4 +160,18 @@ fn serves_when_it_is_told_to() {
         drop(out);
         app.serve(public, admin).await.unwrap();
     });
+}
+
+/// The store that the program would open.
+async fn open(config: &Config) -> Arc<dyn Store> {
+    let Some(url) = config.postgres_url() else {
+        return Arc::new(SqliteStore::open(&config.database_path()).await.unwrap());
+    };
+    let settings = chat_store_postgres::Settings {
+        url: url.to_owned(),
+        connections: config.database.connections,
+        wait: config.database.wait,
+        statement: config.database.statement,
+    };
+    Arc::new(PostgresStore::open(&settings).await.unwrap())
 }
