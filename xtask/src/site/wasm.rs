@@ -108,6 +108,7 @@ fn compile(artifact: &str, module: &Path) -> anyhow::Result<()> {
         tools::WASM,
         "--profile",
         "wasm",
+        "--locked",
         "--no-default-features",
         "--features",
         artifact,
