@@ -7,7 +7,7 @@ mod place;
 
 use async_trait::async_trait;
 use chat_store::{
-    Appended, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, Result, SetPin,
+    Appending, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, Result, SetPin,
     SetReaction,
 };
 use chat_types::event::{Change, Content, Event, Message, Reaction, ReplyPreview, SeqChange};
@@ -127,8 +127,8 @@ fn reactions(json: Option<&str>) -> error::Result<Vec<Reaction>> {
 
 #[async_trait]
 impl Messages for PostgresStore {
-    async fn append(&self, message: NewMessage) -> Result<Appended> {
-        self.writer.append(message).await
+    fn append(&self, message: NewMessage) -> Appending {
+        self.writer.append(message)
     }
 
     async fn appended(&self, message: &NewMessage) -> Result<Option<Sent>> {

@@ -14,7 +14,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_store::{Appended, NewMessage, StoreError};
+use chat_store::{Appended, Appending, NewMessage, StoreError};
 use chat_types::id::RoomId;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
@@ -31,7 +31,7 @@ use crate::open::Settings;
 /// while a group is on its way to the disk.
 pub(crate) const WRITERS: u32 = 4;
 /// Messages that may wait for one writer; one more is refused with `Unavailable`.
-const QUEUE: usize = 1024;
+const QUEUE: usize = 4096;
 /// Messages in one group.
 const GROUP: usize = 256;
 /// Bytes of text after which a group takes no further message.
@@ -83,14 +83,17 @@ impl Writer {
         }
     }
 
-    /// Appends a message and returns once it is committed.
-    pub(crate) async fn append(&self, message: NewMessage) -> chat_store::Result<Appended> {
+    /// Queues a message; the future returns once it is committed.
+    pub(crate) fn append(&self, message: NewMessage) -> Appending {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Job { message, reply })?;
-        match answer.await {
-            Ok(result) => result.map_err(StoreError::from),
-            Err(_) => Err(unavailable("the outcome is not known; ask again")),
-        }
+        let queued = self.enqueue(Job { message, reply });
+        Box::pin(async move {
+            queued?;
+            match answer.await {
+                Ok(result) => result.map_err(StoreError::from),
+                Err(_) => Err(unavailable("the outcome is not known; ask again")),
+            }
+        })
     }
 
     /// Whether every writer is there: not after [`close`](Self::close), and not if one ended by

@@ -83,7 +83,7 @@ impl SqliteStore {
             + Send
             + 'static,
     {
-        self.writer.write(0, work).await
+        self.writer.write(work).await
     }
 }
 

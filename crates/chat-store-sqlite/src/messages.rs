@@ -2,11 +2,12 @@
 
 mod append;
 mod change;
+pub(crate) mod group;
 mod place;
 
 use async_trait::async_trait;
 use chat_store::{
-    Appended, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, Result, SetPin,
+    Appending, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, Result, SetPin,
     SetReaction,
 };
 use chat_types::event::{Change, Content, Event, Message, Reaction, ReplyPreview, SeqChange};
@@ -123,13 +124,8 @@ fn reactions(json: &str) -> error::Result<Vec<Reaction>> {
 
 #[async_trait]
 impl Messages for SqliteStore {
-    async fn append(&self, message: NewMessage) -> Result<Appended> {
-        let bytes = message.body.as_str().len();
-        self.writer
-            .write(bytes, move |connection| {
-                Box::pin(append::append(connection, message))
-            })
-            .await
+    fn append(&self, message: NewMessage) -> Appending {
+        self.writer.append(message)
     }
 
     async fn appended(&self, message: &NewMessage) -> Result<Option<Sent>> {

@@ -1,8 +1,8 @@
 //! The one writer: a task that owns the only connection that writes.
 //!
 //! Jobs wait in a bounded queue. The writer takes whatever waits (it never waits for more, so an
-//! idle store adds no delay), runs each job in a savepoint of one transaction, commits once, and
-//! only then tells the callers. A job that fails undoes itself and none of its neighbours. When the
+//! idle store adds no delay), runs each job in a savepoint of one transaction, messages that stand one
+//! behind another together, commits once, and only then tells the callers. A job that fails undoes itself and none of its neighbours. When the
 //! commit fails or a job panics, every caller of the group learns that nothing was written: after a
 //! panic nobody knows what the connection is in the middle of, so it is given up.
 //!
@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::task::Poll;
 use std::time::Duration;
 
-use chat_store::StoreError;
+use chat_store::{Appended, Appending, NewMessage, StoreError};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -27,12 +27,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::Result;
+use crate::messages::group;
 use crate::open::PATIENCE;
 
 /// Jobs that may wait; one more is refused with `Unavailable`.
-const QUEUE_JOBS: usize = 1024;
+const QUEUE_JOBS: usize = 4096;
 /// Jobs in one transaction.
-const GROUP_JOBS: usize = 64;
+const GROUP_JOBS: usize = 256;
 /// Bytes of text after which a transaction takes no further job.
 const GROUP_BYTES: usize = 512 * 1024;
 
@@ -48,18 +49,41 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Run = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Done> + Send>;
 
 /// One write, waiting for its turn. Dropping it tells its caller that it did not happen.
-struct Job {
-    bytes: usize,
-    run: Run,
+enum Job {
+    Append(NewMessage, Reply<Appended>),
+    Work(Run),
 }
+
+type Reply<T> = oneshot::Sender<Result<T>>;
+
+impl Job {
+    /// How much text it writes, where that may be much.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Append(message, _) => message.body.as_str().len(),
+            Self::Work(_) => 0,
+        }
+    }
+}
+
+/// Tells a caller; called after the commit. Dropping it tells the caller that the write did not happen.
+type Tell = Box<dyn FnOnce() + Send>;
 
 /// A write that ran and is not committed yet.
 struct Done {
     /// Whether its effects stay.
     keep: bool,
-    /// Tells the caller; called after the commit. Dropping it tells the caller that the write did
-    /// not happen.
-    tell: Box<dyn FnOnce() + Send>,
+    tell: Tell,
+}
+
+impl Done {
+    fn new<T: Send + 'static>(result: Result<T>, reply: Reply<T>) -> Self {
+        Self {
+            keep: result.is_ok(),
+            // A caller who is gone needs no answer.
+            tell: Box::new(move || drop(reply.send(result))),
+        }
+    }
 }
 
 /// The way to the writer.
@@ -84,32 +108,27 @@ impl Writer {
         }
     }
 
-    /// Runs `work` in the writer and returns its result once it is committed. `bytes` is about how
-    /// much it writes.
-    pub(crate) async fn write<T, F>(&self, bytes: usize, work: F) -> chat_store::Result<T>
+    /// Runs `work` in the writer and returns its result once it is committed.
+    pub(crate) async fn write<T, F>(&self, work: F) -> chat_store::Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Job {
-            bytes,
-            run: Box::new(move |connection| {
-                Box::pin(async move {
-                    let result = work(connection).await;
-                    Done {
-                        keep: result.is_ok(),
-                        // A caller who is gone needs no answer.
-                        tell: Box::new(move || drop(reply.send(result))),
-                    }
-                })
-            }),
-        };
-        self.enqueue(job)?;
-        match answer.await {
-            Ok(result) => result.map_err(StoreError::from),
-            Err(_) => Err(unavailable("the transaction was not committed")),
-        }
+        self.enqueue(Job::Work(Box::new(move |connection| {
+            Box::pin(async move { Done::new(work(connection).await, reply) })
+        })))?;
+        committed(answer).await
+    }
+
+    /// Queues a message; the future returns once it is committed.
+    pub(crate) fn append(&self, message: NewMessage) -> Appending {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.enqueue(Job::Append(message, reply));
+        Box::pin(async move {
+            queued?;
+            committed(answer).await
+        })
     }
 
     /// Whether there is a writer: not after [`close`](Self::close), and not if it ended by mistake.
@@ -145,6 +164,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .expect("nothing panics while it holds this lock")
+}
+
+/// What the writer tells of a write, after the commit.
+async fn committed<T>(answer: oneshot::Receiver<Result<T>>) -> chat_store::Result<T> {
+    match answer.await {
+        Ok(result) => result.map_err(StoreError::from),
+        Err(_) => Err(unavailable("the transaction was not committed")),
+    }
 }
 
 fn unavailable(why: &str) -> StoreError {
@@ -242,11 +269,11 @@ async fn connected(
 
 /// The first job and those that wait behind it, up to the bounds of a group.
 fn take_group(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    let mut bytes = first.bytes;
+    let mut bytes = first.bytes();
     let mut group = vec![first];
     while group.len() < GROUP_JOBS && bytes < GROUP_BYTES {
         let Ok(job) = jobs.try_recv() else { break };
-        bytes += job.bytes;
+        bytes += job.bytes();
         group.push(job);
     }
     group
@@ -262,13 +289,13 @@ async fn commit_or_reconnect(
     let outcome = match connected(connection, options).await {
         Ok(mut connection) => commit(&mut connection, group)
             .await
-            .map(|done| (connection, done)),
+            .map(|callers| (connection, callers)),
         Err(error) => Err(Lost::from(error)),
     };
     match outcome {
-        Ok((connection, done)) => {
-            for job in done {
-                (job.tell)();
+        Ok((connection, callers)) => {
+            for tell in callers {
+                tell();
             }
             Some(connection)
         }
@@ -288,40 +315,79 @@ enum Lost {
     Panic,
 }
 
+/// Runs the jobs of a group in one transaction, commits it, and returns whom to tell.
 async fn commit(
     connection: &mut SqliteConnection,
     group: Vec<Job>,
-) -> std::result::Result<Vec<Done>, Lost> {
-    let mut done = Vec::with_capacity(group.len());
+) -> std::result::Result<Vec<Tell>, Lost> {
+    let mut callers = Vec::with_capacity(group.len());
     execute(connection, "BEGIN IMMEDIATE").await?;
+    let mut messages = Vec::new();
     for job in group {
-        execute(connection, "SAVEPOINT job").await?;
-        let job = run(job.run, connection).await.ok_or(Lost::Panic)?;
-        if !job.keep {
-            execute(connection, "ROLLBACK TO job").await?;
+        match job {
+            Job::Append(message, reply) => messages.push((message, reply)),
+            Job::Work(run) => {
+                callers.extend(append(connection, std::mem::take(&mut messages)).await?);
+                callers.push(work(connection, run).await?);
+            }
         }
-        execute(connection, "RELEASE job").await?;
-        done.push(job);
     }
+    callers.extend(append(connection, messages).await?);
     execute(connection, "COMMIT").await?;
-    Ok(done)
+    Ok(callers)
 }
 
-/// Runs a job; `None` when it panicked. The panic itself is reported by the process's hook.
-async fn run(run: Run, connection: &mut SqliteConnection) -> Option<Done> {
-    let mut work = catch_unwind(AssertUnwindSafe(|| run(connection))).ok()?;
+async fn work(connection: &mut SqliteConnection, run: Run) -> std::result::Result<Tell, Lost> {
+    execute(connection, "SAVEPOINT job").await?;
+    let done = unless_it_panics(async { run(connection).await }).await?;
+    end_savepoint(connection, done.keep).await?;
+    Ok(done.tell)
+}
+
+/// Appends messages together.
+async fn append(
+    connection: &mut SqliteConnection,
+    messages: Vec<(NewMessage, Reply<Appended>)>,
+) -> std::result::Result<Vec<Tell>, Lost> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (messages, replies): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
+    let results = unless_it_panics(group::append_all(connection, &messages)).await??;
+    let callers = results.into_iter().zip(replies);
+    Ok(callers
+        .map(|(result, reply)| Done::new(result, reply).tell)
+        .collect())
+}
+
+/// Runs work to its end. A panic is reported by the process's hook.
+async fn unless_it_panics<T>(work: impl Future<Output = T>) -> std::result::Result<T, Lost> {
+    let mut work = std::pin::pin!(work);
     std::future::poll_fn(move |context| {
-        // The future is dropped after a panic, and the connection with it.
+        // It is not polled again after a panic, and the connection is given up.
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
-            Err(_) => Poll::Ready(None),
+            Ok(polled) => polled.map(Ok),
+            Err(_) => Poll::Ready(Err(Lost::Panic)),
         }
     })
     .await
 }
 
-async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> sqlx::Result<()> {
+/// Ends the savepoint of a job, whose effects stay or do not.
+pub(crate) async fn end_savepoint(
+    connection: &mut SqliteConnection,
+    keep: bool,
+) -> sqlx::Result<()> {
+    if !keep {
+        execute(connection, "ROLLBACK TO job").await?;
+    }
+    execute(connection, "RELEASE job").await
+}
+
+pub(crate) async fn execute(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+) -> sqlx::Result<()> {
     sqlx::query(statement).execute(connection).await.map(drop)
 }
 
@@ -330,7 +396,7 @@ mod tests {
     use std::sync::Arc;
 
     use chat_store::{
-        Conflict, Memberships, Messages, NewGuest, NewMessage, NewRoom, Rooms, Store, Users,
+        Conflict, Memberships, Messages, NewGuest, NewRoom, RoomUpdate, Rooms, Store, Users,
     };
     use chat_types::id::{ClientId, Epoch, MessageId, Number, RoomId, UserId};
     use chat_types::room::{Role, RoomKind};
@@ -474,9 +540,8 @@ VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
         assert!(raise(&store).await.is_err());
     }
 
-    #[tokio::test]
-    async fn what_changes_nothing_does_not_wait_for_the_writer() {
-        let store = store().await;
+    /// A room of mina's, and a message of hers for it.
+    async fn owned_room(store: &SqliteStore) -> (RoomId, NewMessage) {
         let guest = NewGuest {
             id: UserId::from_uuid(Uuid::from_u128(1)),
             names: vec![Nickname::parse("mina").unwrap()],
@@ -502,6 +567,36 @@ VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
             joins_as: Role::Guest,
             at: Timestamp(2),
         };
+        (room, new)
+    }
+
+    #[tokio::test]
+    async fn a_message_behind_the_end_of_its_room_is_refused_whatever_was_seen_before() {
+        let store = store().await;
+        let (room, new) = owned_room(&store).await;
+        let go = hold(&store).await;
+        let archive = RoomUpdate {
+            archived: Some(true),
+            ..RoomUpdate::default()
+        };
+        let mut archived = store.update_room(room, archive, Timestamp(3));
+        assert!(!poll_once(archived.as_mut()).await);
+        let behind = store.append(new);
+        assert!(!store.room(room).await.unwrap().unwrap().room.archived);
+        go.notify_one();
+        archived.await.unwrap();
+        let refused = behind.await;
+        assert!(
+            matches!(refused, Err(StoreError::Conflict(Conflict::ReadOnly))),
+            "{refused:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_changes_nothing_does_not_wait_for_the_writer() {
+        let store = store().await;
+        let (room, new) = owned_room(&store).await;
+        let mina = new.author;
         let first = store.append(new.clone()).await.unwrap().sent;
         store.mark_read(room, mina, first.number).await.unwrap();
         let go = hold(&store).await;
@@ -529,7 +624,7 @@ VALUES (zeroblob(16), zeroblob(16), '', 0, 0, 0)";
     }
 
     /// Polls once; whether it was ready.
-    async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> bool {
+    async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> bool {
         std::future::poll_fn(|context| {
             std::task::Poll::Ready(future.as_mut().poll(context).is_ready())
         })

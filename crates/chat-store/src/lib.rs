@@ -32,7 +32,8 @@ pub use memberships::{
     Joined, ListCursor, MemberList, Membership, Memberships, NewInvite, NewMember,
 };
 pub use messages::{
-    Appended, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, SetPin, SetReaction,
+    Appended, Appending, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, SetPin,
+    SetReaction,
 };
 pub use purge::{Purge, Purged, Purging};
 pub use rooms::{NewRoom, RoomList, RoomRecord, RoomUpdate, Rooms};

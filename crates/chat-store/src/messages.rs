@@ -1,5 +1,7 @@
 //! Messages: append exactly once, change, page through.
 
+use std::pin::Pin;
+
 use async_trait::async_trait;
 use chat_types::event::{Event, Message};
 use chat_types::id::{ClientId, MessageId, Number, RoomId, UserId};
@@ -39,6 +41,9 @@ pub struct Appended {
     /// the message. Empty for a duplicate.
     pub events: Vec<Event>,
 }
+
+/// A message on its way into the store. Dropped, it goes on; only nobody hears what became of it.
+pub type Appending = Pin<Box<dyn Future<Output = Result<Appended>> + Send>>;
 
 /// Another text for a message.
 #[derive(Debug, Clone)]
@@ -129,7 +134,9 @@ pub trait Messages {
     /// Reading: an author who had read everything before has read the own message too; otherwise the
     /// read position stays, so that what others wrote stays unread.
     ///
-    /// Order: within a room, `seq` and `number` rise in the order of commits, both without gaps.
+    /// Order: within a room, `seq` and `number` rise in the order of commits, both without gaps. The
+    /// call itself queues the message, what it returns only waits: of two calls for one room, one
+    /// after the other on this node, the first takes the lower number if both are appended.
     /// Repeats: the same `(room, author, client_id)` returns the first acknowledgement for ever and
     /// takes neither `seq` nor `number`. The text of the repeat must be the same unless the message
     /// was edited or deleted since: then its first text is gone and cannot be compared.
@@ -142,7 +149,7 @@ pub trait Messages {
     /// `Conflict(ClientIdReused)`, `LimitReached` as [`join`](crate::Memberships::join) for a new
     /// member, `Unavailable`. A repeat is answered whatever became of the room
     /// and of the membership since.
-    async fn append(&self, message: NewMessage) -> Result<Appended>;
+    fn append(&self, message: NewMessage) -> Appending;
 
     /// What [`append`](Self::append) answers to a repeat, without a write; `None` when no message
     /// with this `(room, author, client_id)` is committed.

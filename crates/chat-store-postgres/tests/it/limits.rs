@@ -12,8 +12,10 @@ use sqlx::{Connection, PgConnection, Transaction};
 
 use crate::given::{message, owned_room, raw};
 
-/// Messages that wait for one writer, and writes of other kinds under way.
-const MOST: usize = 1_024;
+/// Messages that wait for one writer.
+const MOST_MESSAGES: usize = 4_096;
+/// Writes of other kinds under way.
+const MOST_WRITES: usize = 1_024;
 
 /// Nothing that waits runs out of time here.
 async fn patient(url: &str) -> PostgresStore {
@@ -68,7 +70,7 @@ async fn a_message_beyond_the_queue_is_refused_at_once() {
     let mut first = Box::pin(store.append(message(room, mina, "first")));
     begin(&mut first).await;
     somebody_waits(database.url()).await;
-    let mut waiting: Vec<_> = (0..MOST)
+    let mut waiting: Vec<_> = (0..MOST_MESSAGES)
         .map(|_| Box::pin(store.append(message(room, mina, "waits"))))
         .collect();
     for append in &mut waiting {
@@ -110,13 +112,13 @@ async fn a_write_beyond_the_limit_is_refused_at_once() {
     };
     let mut other = raw(database.url()).await;
     let locked = lock_rooms(&mut other).await;
-    let mut waiting: Vec<_> = (0..MOST)
+    let mut waiting: Vec<_> = (0..MOST_WRITES)
         .map(|n| Box::pin(store.edit_message(edit(n))))
         .collect();
     for write in &mut waiting {
         begin(write).await;
     }
-    let refused = store.edit_message(edit(MOST)).await;
+    let refused = store.edit_message(edit(MOST_WRITES)).await;
     assert!(
         matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
@@ -125,5 +127,11 @@ async fn a_write_beyond_the_limit_is_refused_at_once() {
     for write in waiting {
         assert!(write.await.unwrap().is_some());
     }
-    assert!(store.edit_message(edit(MOST)).await.unwrap().is_some());
+    assert!(
+        store
+            .edit_message(edit(MOST_WRITES))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }

@@ -147,26 +147,6 @@ async fn one_message_sent_to_two_nodes_at_once_is_stored_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_sender_queues_is_appended_in_that_order() {
-    let (_database, [store, _]) = two_nodes().await;
-    let (mina, room) = owned_room(&store).await;
-    let mut sends: Vec<_> = (0..600)
-        .map(|n| Box::pin(store.append(message(room, mina, &n.to_string()))))
-        .collect();
-    // Each is queued by being polled once.
-    std::future::poll_fn(|context| {
-        for send in &mut sends {
-            assert!(send.as_mut().poll(context).is_pending());
-        }
-        std::task::Poll::Ready(())
-    })
-    .await;
-    for (n, send) in (1..).zip(sends) {
-        assert_eq!(send.await.unwrap().sent.number, Number(n));
-    }
-}
-
 /// Waits until a connection waits for a lock.
 async fn until_somebody_waits(database: &Database) {
     let mut looks = raw(database.url()).await;

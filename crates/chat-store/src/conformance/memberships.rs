@@ -182,6 +182,23 @@ pub async fn an_own_message_is_read_when_all_before_it_was(store: Shared) {
     );
 }
 
+pub async fn own_messages_that_are_queued_together_are_read_as_one_by_one(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    let [jisu, jiho] = [guest(&store, "jisu").await, guest(&store, "jiho").await];
+    for user in [jisu, jiho] {
+        join(&store, room, user, Role::Guest).await;
+    }
+    let authors = [mina, mina, jisu, mina, jiho, jiho];
+    let queued = authors.map(|author| store.append(new_message(room, author, "hello")));
+    for appending in queued {
+        appending.await.unwrap();
+    }
+    for (user, wanted) in [(mina, 2), (jisu, 0), (jiho, 0)] {
+        let read = store.membership(room, user).await.unwrap().unwrap().read;
+        assert_eq!(read, Number(wanted));
+    }
+}
+
 pub async fn read_positions_set_at_once_end_at_the_furthest(store: Shared) {
     let (mina, room) = owned_room(&store).await;
     let jisu = guest(&store, "jisu").await;

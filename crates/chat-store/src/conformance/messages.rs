@@ -83,6 +83,24 @@ pub async fn places_and_numbers_are_contiguous_under_concurrent_writers(store: S
     }
 }
 
+pub async fn messages_are_numbered_in_the_order_of_the_calls(store: Shared) {
+    const EACH: u64 = 300;
+    let (mina, first) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    let rooms = [first, room(&store, mina).await];
+    let mut appending = Vec::new();
+    for _ in 0..EACH {
+        for room in rooms {
+            appending.push(store.append(new_message(room, jisu, "hello")));
+        }
+    }
+    // Who waits, and in which order, makes no difference.
+    for (n, appending) in appending.into_iter().enumerate().rev() {
+        let sent = appending.await.unwrap().sent;
+        assert_eq!(sent.number, Number(n as u64 / 2 + 1));
+    }
+}
+
 pub async fn a_repeat_returns_the_first_acknowledgement_and_takes_nothing(store: Shared) {
     let (mina, room) = owned_room(&store).await;
     let new = new_message(room, mina, "once");
@@ -211,6 +229,89 @@ pub async fn one_bad_message_does_not_fail_its_neighbours(store: Shared) {
     placed.sort_unstable();
     assert_eq!(placed, up_to(40));
     assert_eq!(head(&store, room).await, Seq(41));
+}
+
+pub async fn what_is_queued_together_is_what_one_by_one_would_be(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    let [jisu, jiho] = [guest(&store, "jisu").await, guest(&store, "jiho").await];
+    join(&store, room, jisu, Role::Guest).await;
+    let answered = send(&store, room, mina, "hello").await.sent.id;
+    let answer = |author, text| NewMessage {
+        reply_to: Some(answered),
+        ..new_message(room, author, text)
+    };
+    let lost = NewMessage {
+        reply_to: Some(message_id()),
+        ..new_message(room, mina, "answers nothing")
+    };
+    let once = new_message(room, mina, "once");
+    let again = NewMessage {
+        id: message_id(),
+        ..once.clone()
+    };
+    let reused = NewMessage {
+        client_id: once.client_id,
+        ..new_message(room, mina, "another")
+    };
+    let new = [
+        new_message(room, mina, "one"),
+        answer(mina, "two"),
+        new_message(room, jiho, "a first message"),
+        new_message(room, jiho, "a second"),
+        once.clone(),
+        lost,
+        again,
+        reused,
+        new_message(room, jisu, "ㅋㅋ \"quoted\"\n\u{1f44b}"),
+        answer(jiho, "a third"),
+        new_message(room, mina, "last"),
+    ];
+    let appending: Vec<_> = new.iter().map(|new| store.append(new.clone())).collect();
+    let mut results = Vec::new();
+    for appending in appending {
+        results.push(appending.await);
+    }
+    refused(results.remove(7), Conflict::ClientIdReused);
+    let repeat = results.remove(6).unwrap();
+    assert!(repeat.sent.duplicate && repeat.events.is_empty());
+    assert_eq!(repeat.sent.id, once.id);
+    refused(results.remove(5), Missing::Message);
+    let mut events = Vec::new();
+    for appended in results {
+        let appended = appended.unwrap();
+        let shown = load(&store, room, appended.sent.id).await;
+        let message = message_of(appended.events.last().unwrap());
+        assert_eq!(message, &shown);
+        assert_eq!(
+            (appended.sent.number, appended.sent.seq),
+            (shown.number, shown.seq)
+        );
+        events.extend(appended.events);
+    }
+    events.sort_by_key(|event| event.seq);
+    let places: Vec<u64> = events.iter().map(|event| event.seq.0).collect();
+    let before = 3;
+    assert_eq!(places, (before + 1..=before + 9).collect::<Vec<_>>());
+    for author in [mina, jisu, jiho] {
+        let texts = events.iter().filter_map(|event| match &event.change {
+            Change::Message { message } if message.author.id == author => Some(&message.content),
+            _ => None,
+        });
+        let written = new.iter().filter(|new| new.author == author);
+        let written: Vec<_> = written.map(|new| new.body.to_string()).collect();
+        let mut written = written.iter();
+        for text in texts {
+            let Content::Text { body } = text else {
+                panic!("not a text: {text:?}");
+            };
+            assert!(written.any(|text| text == body), "{body:?} stands too late");
+        }
+    }
+    let stored = record(&store, room).await;
+    assert_eq!(
+        (stored.head, stored.last_number),
+        (Seq(before + 9), Number(9))
+    );
 }
 
 pub async fn a_first_message_makes_its_author_a_member(store: Shared) {

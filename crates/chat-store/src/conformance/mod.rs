@@ -126,18 +126,21 @@ macro_rules! conformance_suite {
             memberships: reading_begins_at_the_newest_message
             memberships: a_read_position_moves_forward_to_the_newest_message_at_most
             memberships: an_own_message_is_read_when_all_before_it_was
+            memberships: own_messages_that_are_queued_together_are_read_as_one_by_one
             memberships: read_positions_set_at_once_end_at_the_furthest
             memberships: one_more_room_than_the_limit_is_refused
             memberships: members_are_listed_by_role_then_time_then_id
             memberships: an_invite_leads_to_its_room_until_it_ends
             messages: an_acknowledged_message_is_what_a_load_shows
             messages: places_and_numbers_are_contiguous_under_concurrent_writers
+            messages: messages_are_numbered_in_the_order_of_the_calls
             messages: a_repeat_returns_the_first_acknowledgement_and_takes_nothing
             messages: repeats_at_once_are_stored_once
             messages: a_client_id_is_of_one_author_in_one_room
             messages: a_client_id_used_for_another_message_is_a_conflict
             messages: a_repeat_after_an_edit_or_a_deletion_is_still_a_repeat
             messages: one_bad_message_does_not_fail_its_neighbours
+            messages: what_is_queued_together_is_what_one_by_one_would_be
             messages: a_first_message_makes_its_author_a_member
             messages: a_message_needs_what_it_refers_to
             messages: an_edit_replaces_the_text
