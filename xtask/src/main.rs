@@ -11,6 +11,7 @@
 mod autobahn;
 mod browser;
 mod cluster;
+mod delivery;
 mod dependencies;
 mod dev;
 mod paths;

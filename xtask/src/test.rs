@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::autobahn::Outcome;
 use crate::stage::{Stages, clock};
-use crate::{autobahn, browser, process, run, servers, site, size, tidy, tools};
+use crate::{autobahn, browser, delivery, process, run, servers, site, size, tidy, tools};
 
 /// Which stages to run.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +27,8 @@ enum Stage {
     Format,
     /// The rules that no compiler knows.
     Tidy,
+    /// Manifests, workflows, Dockerfiles and scripts.
+    Delivery,
     /// Clippy for the servers, warnings denied.
     Clippy,
     /// Clippy for the browser's code, both artifacts.
@@ -113,6 +115,7 @@ impl Stage {
         match self {
             Self::Format => "Format",
             Self::Tidy => "Tidy",
+            Self::Delivery => "Delivery",
             Self::Clippy => "Clippy",
             Self::ClippyWasm => "Clippy for the browser",
             Self::Docs => "Documentation",
@@ -128,6 +131,7 @@ impl Stage {
         let outcome = match self {
             Self::Format => process::run(process::cargo().args(["fmt", "--all", "--check"])),
             Self::Tidy => tidy::tidy(),
+            Self::Delivery => delivery::check(),
             Self::Clippy => clippy(),
             Self::ClippyWasm => clippy_wasm(),
             Self::Docs => docs(),
@@ -188,6 +192,7 @@ fn docs() -> anyhow::Result<()> {
 /// The tests of the product, and those of xtask, which is built apart (see [`process::PRODUCT`]).
 fn unit(filter: Option<&str>) -> anyhow::Result<()> {
     servers::install_nats()?;
+    delivery::install_kubectl()?;
     let server = servers::postgres()?;
     let mut product = unit_tests(filter);
     product

@@ -1,0 +1,169 @@
+//! The checks of how Sarangbang is delivered: manifests, Argo CD, workflows, Dockerfiles, scripts.
+//!
+//! Linters from elsewhere know the form; the rules here know what belongs together.
+
+mod fault;
+mod known;
+mod lint;
+mod python;
+mod render;
+mod rules;
+mod tree;
+
+#[cfg(test)]
+mod broken;
+#[cfg(test)]
+mod scripts;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use crate::{paths, process};
+use fault::{Fault, Rule};
+use known::Known;
+use python::Tools;
+use render::{Combinations, Manifests, SIDES};
+use rules::{release, settings};
+use tree::Tree;
+
+/// Installs what renders manifests, which tests need as well.
+pub(crate) fn install_kubectl() -> anyhow::Result<()> {
+    Tools::Linters.install()
+}
+
+/// Checks all of it.
+pub(crate) fn check() -> anyhow::Result<()> {
+    Tools::Linters.install()?;
+    Tools::Checkov.install()?;
+    let work = paths::target().join("delivery");
+    let manifests = Manifests::copy(paths::root(), &work.join("copy"))?;
+    let rendered = Rendered::of(&manifests)?;
+    let mut faults = rendered.faults(&manifests, &Known::read()?)?;
+    faults.extend(repository_faults(paths::root())?);
+    for fault in &faults {
+        println!("{fault}");
+    }
+    println!(
+        "{} trees rendered, {} faults by our own rules",
+        rendered.all().len(),
+        faults.len()
+    );
+    let linted = lint::run(&rendered.largest(), &work.join("rendered"));
+    if !faults.is_empty() {
+        bail!(
+            "{} faults by our own rules are listed above; linters: {linted:?}",
+            faults.len()
+        );
+    }
+    linted
+}
+
+/// Everything that was rendered.
+struct Rendered {
+    overlays: Vec<Tree>,
+    combinations: Combinations,
+    argocd: Tree,
+}
+
+impl Rendered {
+    fn of(manifests: &Manifests) -> anyhow::Result<Self> {
+        Ok(Self {
+            overlays: manifests.overlays()?,
+            combinations: manifests.combinations()?,
+            argocd: manifests.render("k8s/argocd")?,
+        })
+    }
+
+    /// What is linted: between them these have every object in each of its forms.
+    fn largest(&self) -> Vec<&Tree> {
+        let argocd = std::iter::once(&self.argocd);
+        self.overlays
+            .iter()
+            .chain(&self.combinations.largest)
+            .chain(argocd)
+            .collect()
+    }
+
+    fn all(&self) -> Vec<&Tree> {
+        let smaller = self.combinations.smaller.iter();
+        self.largest().into_iter().chain(smaller).collect()
+    }
+
+    /// The overlay of one side and stage.
+    fn overlay(&self, side: &str, stage: &str) -> anyhow::Result<&Tree> {
+        let name = format!("k8s/{side}/overlays/{stage}");
+        let found = self.overlays.iter().find(|tree| tree.name == name);
+        found.with_context(|| format!("there is no {name}"))
+    }
+
+    fn faults(&self, manifests: &Manifests, known: &Known) -> anyhow::Result<Vec<Fault>> {
+        let mut faults: Vec<_> = self
+            .all()
+            .iter()
+            .flat_map(|tree| rules::faults_of(tree, known))
+            .collect();
+        for overlay in &self.overlays {
+            let kustomizations = manifests.kustomizations(&overlay.name)?;
+            faults.extend(release::image_faults(overlay, &kustomizations));
+            faults.extend(generator_faults(&kustomizations));
+        }
+        for stage in ["dev", "prod"] {
+            let [backend, frontend] = SIDES.map(|side| self.overlay(side, stage));
+            faults.extend(settings::faults_between(backend?, frontend?));
+        }
+        faults.extend(release::application_faults(&self.argocd, &self.overlays));
+        Ok(faults)
+    }
+}
+
+/// A generator of Secrets would need their values in the repository.
+fn generator_faults(kustomizations: &[(String, Value)]) -> Vec<Fault> {
+    let generating = kustomizations
+        .iter()
+        .filter(|(_, value)| value.get("secretGenerator").is_some());
+    let says = "a secretGenerator needs values in the repository";
+    generating
+        .map(|(file, _)| Fault::new(Rule::SecretInGit, file, says))
+        .collect()
+}
+
+/// Mistakes of the files beside the manifests.
+fn repository_faults(root: &Path) -> anyhow::Result<Vec<Fault>> {
+    let mut faults = Vec::new();
+    for workflow in lint::workflows()? {
+        let text = fs::read_to_string(&workflow)?;
+        faults.extend(release::action_faults(&workflow.to_string_lossy(), &text));
+    }
+    for side in SIDES {
+        let paths = fs::read_to_string(root.join(".ci/paths").join(side))?;
+        faults.extend(release::path_faults(
+            side,
+            &paths,
+            &crates_of(&format!("chat-{side}"))?,
+        ));
+    }
+    Ok(faults)
+}
+
+/// The folders of the workspace's crates that a program is made of.
+fn crates_of(package: &str) -> anyhow::Result<BTreeSet<String>> {
+    let arguments = [
+        "tree",
+        "--package",
+        package,
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+    ];
+    let tree = process::answer("cargo", &arguments).context("`cargo tree` failed")?;
+    let root = format!("({}/", paths::root().display());
+    let folders = tree.lines().filter_map(|line| line.split_once(&root));
+    Ok(folders
+        .filter_map(|(_, rest)| Some(rest.split_once(')')?.0.to_owned()))
+        .collect())
+}
