@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use chat_store::{
-    Joined, ListCursor, MemberList, Membership, Memberships, Missing, NewInvite, NewMember, Result,
-    StoreError, TokenHash,
+    Joined, ListCursor, MemberList, Membership, Memberships, Missing, NewInvite, NewMember,
+    OwnPlace, Place, Result, StoreError, TokenHash,
 };
 use chat_types::event::{Change, Event, SeqChange, User};
 use chat_types::id::{Number, RoomId, Seq, UserId};
@@ -14,7 +14,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::cursor::MemberKey;
-use crate::error;
+use crate::error::{self, Failure};
+use crate::rooms::RoomRow;
 use crate::value::{self, hash, instant, integer, natural, number};
 use crate::{PostgresStore, rooms, users};
 
@@ -26,6 +27,19 @@ const MEMBERSHIPS_OF: &str = "\
 SELECT room, role, joined_at, read FROM memberships
 WHERE user_id = $1 AND left_at IS NULL
 ORDER BY room";
+
+/// Rooms as users, or visitors, find them.
+const PLACES: &str = "\
+SELECT asked.place AS asked,
+       r.id, r.kind, r.name, r.topic, r.archived, r.read_only, r.created_at, r.epoch, r.head,
+       r.room_seq, r.last_number, r.members_count,
+       m.role AS my_role, m.joined_at AS my_joined_at, m.read AS my_read,
+       u.id AS my_id, u.name AS my_name, u.kind AS my_kind
+FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS asked (room, user_id, place)
+JOIN rooms r ON r.id = asked.room
+LEFT JOIN memberships m ON m.room = asked.room AND m.user_id = asked.user_id
+                       AND m.left_at IS NULL
+LEFT JOIN users u ON u.id = m.user_id";
 
 /// Makes a membership or renews one that ended. Reading begins at the newest message, and a member
 /// who returns never goes back.
@@ -118,6 +132,48 @@ impl MembershipRow {
 }
 
 #[derive(sqlx::FromRow)]
+struct PlaceRow {
+    /// Counted from 1.
+    asked: i64,
+    #[sqlx(flatten)]
+    room: RoomRow,
+    my_role: Option<i16>,
+    my_joined_at: Option<i64>,
+    my_read: Option<i64>,
+    my_id: Option<Uuid>,
+    my_name: Option<String>,
+    my_kind: Option<String>,
+}
+
+impl PlaceRow {
+    fn into_place(self) -> error::Result<Place> {
+        Ok(Place {
+            record: self.room.record()?,
+            own: self.into_own()?,
+        })
+    }
+
+    fn into_own(self) -> error::Result<Option<OwnPlace>> {
+        let (Some(role), Some(joined_at), Some(read)) =
+            (self.my_role, self.my_joined_at, self.my_read)
+        else {
+            return Ok(None);
+        };
+        let (Some(id), Some(name), Some(kind)) = (self.my_id, self.my_name, self.my_kind) else {
+            return Err(Failure::damaged("memberships.user_id"));
+        };
+        Ok(Some(OwnPlace {
+            member: Member {
+                user: value::user(id, name, &kind)?,
+                role: value::role(role)?,
+                joined_at: instant(joined_at)?,
+            },
+            read: number(read)?,
+        }))
+    }
+}
+
+#[derive(sqlx::FromRow)]
 struct MemberRow {
     user_id: Uuid,
     name: String,
@@ -179,6 +235,23 @@ impl Memberships for PostgresStore {
                 })
             })
             .await
+    }
+
+    async fn places(&self, asked: &[(RoomId, Option<UserId>)]) -> Result<Vec<Option<Place>>> {
+        let rooms: Vec<Uuid> = asked.iter().map(|(room, _)| *room.as_uuid()).collect();
+        let user = |user: &UserId| *user.as_uuid();
+        let users: Vec<_> = asked.iter().map(|(_, it)| it.as_ref().map(user)).collect();
+        let rows = self
+            .calls
+            .read(|connection| Box::pin(places(connection, rooms, users)))
+            .await?;
+        let mut places = vec![None; asked.len()];
+        for (at, found) in rows {
+            if let Some(place) = places.get_mut(at) {
+                *place = Some(found);
+            }
+        }
+        Ok(places)
     }
 
     async fn join(&self, member: NewMember) -> Result<Joined> {
@@ -261,6 +334,24 @@ impl Memberships for PostgresStore {
             })
             .await
     }
+}
+
+/// The rooms that exist, each with which of those asked for it is, counted from 0.
+async fn places(
+    connection: &mut PgConnection,
+    rooms: Vec<Uuid>,
+    users: Vec<Option<Uuid>>,
+) -> error::Result<Vec<(usize, Place)>> {
+    let rows: Vec<PlaceRow> = sqlx::query_as(PLACES)
+        .bind(rooms)
+        .bind(users)
+        .fetch_all(connection)
+        .await?;
+    let place = |row: PlaceRow| {
+        let at = usize::try_from(row.asked - 1).map_err(|_| Failure::damaged("asked"))?;
+        Ok((at, row.into_place()?))
+    };
+    rows.into_iter().map(place).collect()
 }
 
 async fn members(

@@ -53,6 +53,8 @@ const NUMBERED: &str =
 
 const CHANGED: &str = select_message!("WHERE m.room = $2 AND m.seq > $3 ORDER BY m.seq LIMIT $4");
 
+const REACTORS: &str = "SELECT DISTINCT user_id FROM reactions WHERE message = ANY ($1) LIMIT $2";
+
 #[derive(sqlx::FromRow)]
 struct MessageRow {
     id: Uuid,
@@ -148,6 +150,13 @@ impl Messages for PostgresStore {
     ) -> Result<Option<Message>> {
         self.calls
             .read(|connection| Box::pin(message(connection, room, id, viewer)))
+            .await
+    }
+
+    async fn reactors(&self, messages: &[MessageId], limit: u32) -> Result<Vec<UserId>> {
+        let messages: Vec<Uuid> = messages.iter().map(|id| *id.as_uuid()).collect();
+        self.calls
+            .read(|connection| Box::pin(reactors(connection, messages, limit)))
             .await
     }
 
@@ -304,6 +313,19 @@ pub(crate) async fn changed_after(
 }
 
 /// A message as it is now.
+async fn reactors(
+    connection: &mut PgConnection,
+    messages: Vec<Uuid>,
+    limit: u32,
+) -> error::Result<Vec<UserId>> {
+    let users: Vec<Uuid> = sqlx::query_scalar(REACTORS)
+        .bind(messages)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    Ok(users.into_iter().map(UserId::from_uuid).collect())
+}
+
 async fn message(
     connection: &mut PgConnection,
     room: RoomId,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chat_store::{
     Begun, FORGOTTEN_PER_ROTATION, NewSession, Result, RotateRefresh, Rotation, SessionRecord,
-    Sessions, TokenHash,
+    Sessions, TokenHash, UserRecord,
 };
 use chat_types::id::{SessionId, UserId};
 use chat_types::limits::SESSIONS_PER_USER;
@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::error::{self, Failure};
+use crate::users::UserRow;
 use crate::value::{hash, instant, instant_or_none, integer};
 use crate::{PostgresStore, users};
 
@@ -32,6 +33,11 @@ ORDER BY last_used_at DESC, id DESC";
 const LIVE_OF_THESE: &str = "\
 SELECT id FROM sessions
 WHERE id = ANY ($1) AND revoked_at IS NULL AND expires_at > $2";
+
+const USERS_OF: &str = "\
+SELECT s.id AS session, u.id, u.name, u.kind, u.username, u.created_at
+FROM sessions s JOIN users u ON u.id = s.user_id
+WHERE s.id = ANY ($1) AND s.revoked_at IS NULL AND s.expires_at > $2";
 
 const REVOKE: &str = "\
 UPDATE sessions SET revoked_at = $3
@@ -105,6 +111,13 @@ impl SessionRow {
 }
 
 #[derive(sqlx::FromRow)]
+struct UserOfRow {
+    session: Uuid,
+    #[sqlx(flatten)]
+    user: UserRow,
+}
+
+#[derive(sqlx::FromRow)]
 struct TokenRow {
     session: Uuid,
     used_at: Option<i64>,
@@ -140,6 +153,17 @@ impl Sessions for PostgresStore {
         let ids: Vec<Uuid> = ids.iter().map(|id| *id.as_uuid()).collect();
         self.calls
             .read(|connection| Box::pin(live_sessions(connection, ids, now)))
+            .await
+    }
+
+    async fn users_of(
+        &self,
+        sessions: &[SessionId],
+        now: Timestamp,
+    ) -> Result<Vec<(SessionId, UserRecord)>> {
+        let sessions: Vec<Uuid> = sessions.iter().map(|id| *id.as_uuid()).collect();
+        self.calls
+            .read(|connection| Box::pin(users_of(connection, sessions, now)))
             .await
     }
 
@@ -206,6 +230,23 @@ async fn live_sessions(
         .fetch_all(connection)
         .await?;
     Ok(live.into_iter().map(SessionId::from_uuid).collect())
+}
+
+async fn users_of(
+    connection: &mut PgConnection,
+    sessions: Vec<Uuid>,
+    now: Timestamp,
+) -> error::Result<Vec<(SessionId, UserRecord)>> {
+    let rows: Vec<UserOfRow> = sqlx::query_as(USERS_OF)
+        .bind(sessions)
+        .bind(integer(now.0))
+        .fetch_all(connection)
+        .await?;
+    let user = |row: UserOfRow| {
+        let session = SessionId::from_uuid(row.session);
+        Ok((session, row.user.into_record()?))
+    };
+    rows.into_iter().map(user).collect()
 }
 
 async fn create_session(connection: &mut PgConnection, new: NewSession) -> error::Result<Begun> {

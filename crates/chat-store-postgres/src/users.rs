@@ -47,7 +47,7 @@ const UPGRADE: &str = "\
 UPDATE users SET kind = 'account', username = $2, password_hash = $3 WHERE id = $1";
 
 #[derive(sqlx::FromRow)]
-struct UserRow {
+pub(crate) struct UserRow {
     id: Uuid,
     name: String,
     kind: String,
@@ -63,7 +63,7 @@ struct CredentialsRow {
 }
 
 impl UserRow {
-    fn into_record(self) -> error::Result<UserRecord> {
+    pub(crate) fn into_record(self) -> error::Result<UserRecord> {
         Ok(UserRecord {
             id: UserId::from_uuid(self.id),
             name: self.name,

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use chat_store::{
-    Joined, ListCursor, MemberList, Membership, Memberships, Missing, NewInvite, NewMember, Result,
-    StoreError, TokenHash,
+    Joined, ListCursor, MemberList, Membership, Memberships, Missing, NewInvite, NewMember,
+    OwnPlace, Place, Result, StoreError, TokenHash,
 };
 use chat_types::event::{Change, Event, SeqChange, User};
 use chat_types::id::{Number, RoomId, Seq, UserId};
@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use crate::cursor::MemberKey;
 use crate::error::{self, Failure};
-use crate::value::{self, hash, instant, integer, natural, number};
+use crate::rooms::RoomRow;
+use crate::value::{self, hash, instant, integer, natural, number, strings_as_json};
 use crate::{SqliteStore, rooms, users};
 
 const MEMBERSHIP: &str = "\
@@ -26,6 +27,19 @@ const MEMBERSHIPS_OF: &str = "\
 SELECT room, role, joined_at, read FROM memberships
 WHERE user = ?1 AND left_at IS NULL
 ORDER BY room";
+
+/// Rooms as users find them. Asked for as one text each: the room's id and the user's, or nobody's.
+const PLACES: &str = "\
+SELECT asked.key AS asked,
+       r.id, r.kind, r.name, r.topic, r.archived, r.read_only, r.created_at, r.epoch, r.head,
+       r.room_seq, r.last_number, r.members_count,
+       m.role AS my_role, m.joined_at AS my_joined_at, m.read AS my_read,
+       u.id AS my_id, u.name AS my_name, u.kind AS my_kind
+FROM json_each(?1) asked
+JOIN rooms r ON r.id = unhex(substr(asked.value, 1, 32))
+LEFT JOIN memberships m ON m.room = r.id AND m.user = unhex(substr(asked.value, 33))
+                       AND m.left_at IS NULL
+LEFT JOIN users u ON u.id = m.user";
 
 /// Makes a membership or renews one that ended. Reading begins at the newest message, and a member
 /// who returns never goes back.
@@ -118,6 +132,47 @@ impl MembershipRow {
 }
 
 #[derive(sqlx::FromRow)]
+struct PlaceRow {
+    asked: i64,
+    #[sqlx(flatten)]
+    room: RoomRow,
+    my_role: Option<i64>,
+    my_joined_at: Option<i64>,
+    my_read: Option<i64>,
+    my_id: Option<Uuid>,
+    my_name: Option<String>,
+    my_kind: Option<String>,
+}
+
+impl PlaceRow {
+    fn into_place(self) -> error::Result<Place> {
+        Ok(Place {
+            record: self.room.record()?,
+            own: self.into_own()?,
+        })
+    }
+
+    fn into_own(self) -> error::Result<Option<OwnPlace>> {
+        let (Some(role), Some(joined_at), Some(read)) =
+            (self.my_role, self.my_joined_at, self.my_read)
+        else {
+            return Ok(None);
+        };
+        let (Some(id), Some(name), Some(kind)) = (self.my_id, self.my_name, self.my_kind) else {
+            return Err(Failure::damaged("memberships.user"));
+        };
+        Ok(Some(OwnPlace {
+            member: Member {
+                user: value::user(id, name, &kind)?,
+                role: value::role(role)?,
+                joined_at: instant(joined_at)?,
+            },
+            read: number(read)?,
+        }))
+    }
+}
+
+#[derive(sqlx::FromRow)]
 struct MemberRow {
     user: Uuid,
     name: String,
@@ -174,6 +229,26 @@ impl Memberships for SqliteStore {
         let mut snapshot = self.read().await?;
         let row = find(&mut snapshot, room, user).await?;
         Ok(row.map(|row| row.membership()).transpose()?)
+    }
+
+    async fn places(&self, asked: &[(RoomId, Option<UserId>)]) -> Result<Vec<Option<Place>>> {
+        let pair = |(room, user): &(RoomId, Option<UserId>)| {
+            let user = user.map(|user| user.as_uuid().simple().to_string());
+            format!("{}{}", room.as_uuid().simple(), user.unwrap_or_default())
+        };
+        let rows: Vec<PlaceRow> = sqlx::query_as(PLACES)
+            .bind(strings_as_json(asked.iter().map(pair)))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        let mut places = vec![None; asked.len()];
+        for row in rows {
+            let at = usize::try_from(row.asked).ok();
+            if let Some(place) = at.and_then(|at| places.get_mut(at)) {
+                *place = Some(row.into_place()?);
+            }
+        }
+        Ok(places)
     }
 
     async fn join(&self, member: NewMember) -> Result<Joined> {

@@ -17,7 +17,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::error::{self, Failure};
-use crate::value::{self, instant, instant_or_none, integer, number};
+use crate::value::{self, ids_as_json, instant, instant_or_none, integer, number};
 use crate::{SqliteStore, rooms};
 
 /// A message `m` as the viewer `?1`, who may be null, sees it; ends before `WHERE`.
@@ -53,6 +53,11 @@ const NUMBERED: &str =
     select_message!("WHERE m.room = ?2 AND m.number BETWEEN ?3 AND ?4 ORDER BY m.number");
 
 const CHANGED: &str = select_message!("WHERE m.room = ?2 AND m.seq > ?3 ORDER BY m.seq LIMIT ?4");
+
+const REACTORS: &str = "\
+SELECT DISTINCT user FROM reactions
+WHERE message IN (SELECT unhex(value) FROM json_each(?1))
+LIMIT ?2";
 
 #[derive(sqlx::FromRow)]
 struct MessageRow {
@@ -141,6 +146,16 @@ impl Messages for SqliteStore {
     ) -> Result<Option<Message>> {
         let mut snapshot = self.read().await?;
         Ok(message(&mut snapshot, room, id, viewer).await?)
+    }
+
+    async fn reactors(&self, messages: &[MessageId], limit: u32) -> Result<Vec<UserId>> {
+        let users: Vec<Uuid> = sqlx::query_scalar(REACTORS)
+            .bind(ids_as_json(messages.iter().map(MessageId::as_uuid)))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(users.into_iter().map(UserId::from_uuid).collect())
     }
 
     async fn edit_message(&self, edit: EditMessage) -> Result<Option<Event>> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chat_store::{
     Begun, FORGOTTEN_PER_ROTATION, NewSession, Result, RotateRefresh, Rotation, SessionRecord,
-    Sessions, TokenHash,
+    Sessions, TokenHash, UserRecord,
 };
 use chat_types::id::{SessionId, UserId};
 use chat_types::limits::SESSIONS_PER_USER;
@@ -12,6 +12,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::error::{self, Failure};
+use crate::users::UserRow;
 use crate::value::{hash, ids_as_json, instant, instant_or_none, integer};
 use crate::{SqliteStore, users};
 
@@ -33,6 +34,13 @@ const LIVE_OF_THESE: &str = "\
 SELECT id FROM sessions
 WHERE id IN (SELECT unhex(value) FROM json_each(?1))
   AND revoked_at IS NULL AND expires_at > ?2";
+
+const USERS_OF: &str = "\
+SELECT s.id AS session, u.id, u.name, u.kind, u.username, u.created_at
+FROM json_each(?1) asked
+JOIN sessions s ON s.id = unhex(asked.value)
+JOIN users u ON u.id = s.user
+WHERE s.revoked_at IS NULL AND s.expires_at > ?2";
 
 const REVOKE: &str = "\
 UPDATE sessions SET revoked_at = ?3
@@ -99,6 +107,13 @@ impl SessionRow {
 }
 
 #[derive(sqlx::FromRow)]
+struct UserOfRow {
+    session: Uuid,
+    #[sqlx(flatten)]
+    user: UserRow,
+}
+
+#[derive(sqlx::FromRow)]
 struct TokenRow {
     session: Uuid,
     used_at: Option<i64>,
@@ -135,6 +150,25 @@ impl Sessions for SqliteStore {
             .await
             .map_err(Failure::from)?;
         Ok(live.into_iter().map(SessionId::from_uuid).collect())
+    }
+
+    async fn users_of(
+        &self,
+        sessions: &[SessionId],
+        now: Timestamp,
+    ) -> Result<Vec<(SessionId, UserRecord)>> {
+        let rows: Vec<UserOfRow> = sqlx::query_as(USERS_OF)
+            .bind(ids_as_json(sessions.iter().map(SessionId::as_uuid)))
+            .bind(integer(now.0))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        let user = |row: UserOfRow| {
+            let session = SessionId::from_uuid(row.session);
+            Ok((session, row.user.into_record()?))
+        };
+        let users: error::Result<_> = rows.into_iter().map(user).collect();
+        Ok(users?)
     }
 
     async fn rotate_refresh(&self, rotate: RotateRefresh) -> Result<Rotation> {

@@ -91,6 +91,11 @@ pub(crate) fn hash(hash: &TokenHash) -> Vec<u8> {
 
 /// Ids as the JSON that a statement unpacks with `unhex`.
 pub(crate) fn ids_as_json<'a>(ids: impl Iterator<Item = &'a Uuid>) -> String {
-    let ids: Vec<String> = ids.map(|id| id.simple().to_string()).collect();
-    serde_json::to_string(&ids).expect("strings become JSON")
+    strings_as_json(ids.map(|id| id.simple().to_string()))
+}
+
+/// Texts as a JSON array, which a statement unpacks.
+pub(crate) fn strings_as_json(texts: impl Iterator<Item = String>) -> String {
+    let texts: Vec<String> = texts.collect();
+    serde_json::to_string(&texts).expect("strings become JSON")
 }

@@ -29,7 +29,7 @@ mod users;
 pub use error::{Conflict, Missing, StoreError};
 pub use feed::{ChangesPage, Cursor, Feed, Snapshot, Start};
 pub use memberships::{
-    Joined, ListCursor, MemberList, Membership, Memberships, NewInvite, NewMember,
+    Joined, ListCursor, MemberList, Membership, Memberships, NewInvite, NewMember, OwnPlace, Place,
 };
 pub use messages::{
     Appended, Appending, DeleteMessage, EditMessage, HistoryFrom, Messages, NewMessage, SetPin,

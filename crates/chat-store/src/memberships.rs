@@ -6,7 +6,7 @@ use chat_types::id::{Number, RoomId, UserId};
 use chat_types::room::{Member, Role};
 use chat_types::time::Timestamp;
 
-use crate::{Result, TokenHash};
+use crate::{Result, RoomRecord, TokenHash};
 
 /// Where a page of a list begins: opaque to callers, made by the store, at most 200 bytes of
 /// visible ASCII. A cursor that the store did not make yields the first page.
@@ -22,6 +22,24 @@ pub struct Membership {
     pub read: Number,
     /// Since when.
     pub joined_at: Timestamp,
+}
+
+/// A room as somebody finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The room.
+    pub record: RoomRecord,
+    /// Their own membership; none of a visitor.
+    pub own: Option<OwnPlace>,
+}
+
+/// Somebody's own membership of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPlace {
+    /// As others see it.
+    pub member: Member,
+    /// Up to which message they have read.
+    pub read: Number,
 }
 
 /// A membership to be made.
@@ -75,6 +93,10 @@ pub struct MemberList {
 pub trait Memberships {
     /// A user's place in a room.
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>>;
+
+    /// Each of these rooms as its user, or a visitor, finds it: in the order asked, all from one
+    /// snapshot. `None` where the room does not exist.
+    async fn places(&self, asked: &[(RoomId, Option<UserId>)]) -> Result<Vec<Option<Place>>>;
 
     /// Makes a user a member. Reading begins at the newest message; who was a member before has read
     /// at least as far as then.

@@ -166,6 +166,9 @@ pub trait Messages {
         viewer: Option<UserId>,
     ) -> Result<Option<Message>>;
 
+    /// Who has a reaction under one of these messages, each once, at most `limit` of them.
+    async fn reactors(&self, messages: &[MessageId], limit: u32) -> Result<Vec<UserId>>;
+
     /// Gives a message another text; `None` when it says that already. The old text is gone.
     ///
     /// # Errors

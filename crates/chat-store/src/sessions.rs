@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chat_types::id::{SessionId, UserId};
 use chat_types::time::Timestamp;
 
-use crate::Result;
+use crate::{Result, UserRecord};
 
 /// SHA-256 of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,6 +119,13 @@ pub trait Sessions {
 
     /// Those of these sessions that are live at `now`, in any order.
     async fn live_sessions(&self, ids: &[SessionId], now: Timestamp) -> Result<Vec<SessionId>>;
+
+    /// Those of these sessions that are live at `now`, each with its user, in any order.
+    async fn users_of(
+        &self,
+        sessions: &[SessionId],
+        now: Timestamp,
+    ) -> Result<Vec<(SessionId, UserRecord)>>;
 
     /// Exchanges a refresh token. Any number of calls with one token, at once or at any time while
     /// the session lives, get the same successor until that is used itself: the first answer may

@@ -10,7 +10,7 @@ use super::given::{
     new_message, new_room, nth_name, owned_room, record, refused, room, room_id, send, send_many,
     token, user_id,
 };
-use crate::{ListCursor, Membership, Missing, NewInvite, NewMember};
+use crate::{ListCursor, Membership, Missing, NewInvite, NewMember, OwnPlace, Place};
 
 pub async fn joining_is_a_change_and_happens_once(store: Shared) {
     let (_, room) = owned_room(&store).await;
@@ -39,6 +39,47 @@ pub async fn joining_is_a_change_and_happens_once(store: Shared) {
         ),
         (Seq(2), 2)
     );
+}
+
+pub async fn places_are_each_their_users_own_in_the_order_asked(store: Shared) {
+    let (mina, first) = owned_room(&store).await;
+    let second = room(&store, mina).await;
+    let jisu = guest(&store, "jisu").await;
+    join(&store, first, jisu, Role::Guest).await;
+    send_many(&store, first, mina, 3).await;
+    store.mark_read(first, jisu, Number(2)).await.unwrap();
+    let asked = [
+        (second, Some(jisu)),
+        (first, Some(jisu)),
+        (room_id(), Some(jisu)),
+        (first, None),
+        (first, Some(mina)),
+        (first, Some(user_id())),
+        (first, Some(jisu)),
+    ];
+    let places = store.places(&asked).await.unwrap();
+    let theirs = OwnPlace {
+        member: Member {
+            user: store.user(jisu).await.unwrap().unwrap().to_user(),
+            role: Role::Guest,
+            joined_at: at(50),
+        },
+        read: Number(2),
+    };
+    let place = |record, own| Some(Place { record, own });
+    let (first_now, second_now) = (record(&store, first).await, record(&store, second).await);
+    assert_eq!(places[0], place(second_now, None));
+    assert_eq!(places[1], place(first_now.clone(), Some(theirs)));
+    assert_eq!(places[2], None);
+    assert_eq!(places[3], place(first_now.clone(), None));
+    let owner = places[4].as_ref().and_then(|place| place.own.as_ref());
+    assert_eq!(owner.map(|own| own.member.role), Some(Role::Owner));
+    assert_eq!(places[5], place(first_now, None));
+    assert_eq!(places[6], places[1], "asked for twice");
+    store.leave(first, jisu, at(60)).await.unwrap();
+    let left = store.places(&[(first, Some(jisu))]).await.unwrap();
+    assert_eq!(left, [place(record(&store, first).await, None)]);
+    assert_eq!(store.places(&[]).await.unwrap(), []);
 }
 
 pub async fn joining_at_once_makes_one_member(store: Shared) {

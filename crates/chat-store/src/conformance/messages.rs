@@ -597,6 +597,39 @@ pub async fn one_more_kind_of_emoji_than_the_limit_is_refused(store: Shared) {
     );
 }
 
+pub async fn who_reacted_is_told_once_and_up_to_the_limit(store: Shared) {
+    let (mina, room) = owned_room(&store).await;
+    let jisu = guest(&store, "jisu").await;
+    join(&store, room, jisu, Role::Guest).await;
+    let mut ids = Vec::new();
+    for text in ["one", "two", "three"] {
+        ids.push(send(&store, room, mina, text).await.sent.id);
+    }
+    let react = async |id, user, emoji, on| {
+        let reaction = reaction(room, id, user, emoji, on);
+        store.set_reaction(reaction).await.unwrap().unwrap();
+    };
+    react(ids[0], jisu, "👍", true).await;
+    react(ids[0], jisu, "🎉", true).await;
+    react(ids[0], mina, "👍", true).await;
+    react(ids[1], jisu, "👍", true).await;
+    react(ids[2], mina, "👍", true).await;
+    let reactors = async |ids: &[_], limit| {
+        let mut users = store.reactors(ids, limit).await.unwrap();
+        users.sort();
+        users
+    };
+    let mut both = vec![mina, jisu];
+    both.sort();
+    assert_eq!(reactors(&ids, 10).await, both);
+    assert_eq!(reactors(&ids[1..2], 10).await, [jisu]);
+    assert_eq!(reactors(&ids, 2).await, both);
+    assert_eq!(reactors(&ids, 1).await.len(), 1);
+    assert_eq!(reactors(&[], 10).await, []);
+    react(ids[1], jisu, "👍", false).await;
+    assert_eq!(reactors(&ids[1..2], 10).await, []);
+}
+
 pub async fn a_pin_is_set_and_taken_away(store: Shared) {
     let (mina, room) = owned_room(&store).await;
     let id = send(&store, room, mina, "hello").await.sent.id;

@@ -95,6 +95,7 @@ macro_rules! conformance_suite {
             sessions: a_session_is_revoked_once_and_only_by_its_user
             sessions: all_sessions_but_one_are_revoked
             sessions: of_many_sessions_those_that_live_are_told
+            sessions: the_users_of_live_sessions_are_told
             sessions: one_more_session_than_the_limit_ends_the_one_used_longest_ago
             sites: a_site_is_stored_and_its_origins_replaced
             sites: a_site_that_is_not_retained_is_unknown_and_its_rooms_stay
@@ -118,6 +119,7 @@ macro_rules! conformance_suite {
             rooms: a_full_last_page_of_rooms_has_no_next
             rooms: a_foreign_cursor_of_rooms_yields_the_first_page
             memberships: joining_is_a_change_and_happens_once
+            memberships: places_are_each_their_users_own_in_the_order_asked
             memberships: joining_at_once_makes_one_member
             memberships: joining_needs_a_room_and_a_user
             memberships: leaving_is_a_change_and_messages_stay
@@ -151,6 +153,7 @@ macro_rules! conformance_suite {
             messages: reactions_are_counted_in_the_order_of_first_use
             messages: a_reaction_that_is_so_already_takes_no_seq
             messages: one_more_kind_of_emoji_than_the_limit_is_refused
+            messages: who_reacted_is_told_once_and_up_to_the_limit
             messages: a_pin_is_set_and_taken_away
             messages: history_pages_meet_without_overlap_or_gap
             messages: history_around_a_message_has_both_sides

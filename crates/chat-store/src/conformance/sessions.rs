@@ -3,7 +3,9 @@
 use chat_types::limits::SESSIONS_PER_USER;
 use chat_types::time::Timestamp;
 
-use super::given::{Shared, at, at_once, guest, new_session, refused, session_id, token, user_id};
+use super::given::{
+    Shared, account, at, at_once, guest, new_session, refused, session_id, token, user_id,
+};
 use crate::{
     Begun, Conflict, FORGOTTEN_PER_ROTATION, Missing, NewSession, RotateRefresh, Rotation,
     SessionRecord, TokenHash,
@@ -318,6 +320,27 @@ pub async fn of_many_sessions_those_that_live_are_told(store: Shared) {
     let end = ids[0].expires_at;
     assert_eq!(store.live_sessions(&asked, end).await.unwrap(), []);
     assert_eq!(store.live_sessions(&[], at(3)).await.unwrap(), []);
+}
+
+pub async fn the_users_of_live_sessions_are_told(store: Shared) {
+    let (jisu, mina) = (guest(&store, "jisu").await, account(&store, "mina").await);
+    let mut ids = Vec::new();
+    for (user, n) in [(jisu, 1), (jisu, 2), (mina, 3)] {
+        let new = new_session(user, TokenHash([n; 32]));
+        ids.push(store.create_session(new).await.unwrap().session);
+    }
+    let unknown = new_session(jisu, TokenHash([9; 32])).id;
+    store.revoke_session(jisu, ids[1].id, at(2)).await.unwrap();
+    let asked = [ids[0].id, ids[1].id, ids[2].id, unknown];
+    let mut users = store.users_of(&asked, at(3)).await.unwrap();
+    users.sort_by_key(|(session, _)| *session);
+    let user = async |id| store.user(id).await.unwrap().unwrap();
+    let mut wanted = vec![(ids[0].id, user(jisu).await), (ids[2].id, user(mina).await)];
+    wanted.sort_by_key(|(session, _)| *session);
+    assert_eq!(users, wanted);
+    let end = ids[0].expires_at;
+    assert_eq!(store.users_of(&asked, end).await.unwrap(), []);
+    assert_eq!(store.users_of(&[], at(3)).await.unwrap(), []);
 }
 
 pub async fn one_more_session_than_the_limit_ends_the_one_used_longest_ago(store: Shared) {
