@@ -12,6 +12,7 @@ pub mod config;
 pub mod error;
 pub mod extract;
 pub mod failure;
+pub mod grouped;
 pub mod health;
 pub mod messages;
 pub mod meta;
@@ -44,6 +45,7 @@ use self::clock::Clock;
 use self::config::Config;
 use self::error::ApiError;
 use self::failure::Failure;
+use self::grouped::{Grouped, LiveUsers, Places};
 use self::rate_limit::Rates;
 use self::reads::LatePositions;
 use self::realtime::{Broker, Hub};
@@ -123,6 +125,19 @@ impl App {
             passwords: Passwords::with_width(cores),
             rates: Rates::new(&config.limits),
             late_positions: LatePositions::default(),
+            live_users: Grouped::new(
+                LiveUsers {
+                    store: Arc::clone(&store),
+                    clock: Arc::clone(&clock),
+                },
+                lifecycle.tasks().clone(),
+            ),
+            places: Grouped::new(
+                Places {
+                    store: Arc::clone(&store),
+                },
+                lifecycle.tasks().clone(),
+            ),
             hub,
             lifecycle,
             store,

@@ -57,9 +57,9 @@ pub async fn mark_read(
     let Position { room, number, from } = position;
     let user = caller.user.id;
     state.rates.read_positions.take(user, state.now())?;
-    let before = may(state, Some(caller), room, Act::Read).await?.read;
+    let before = may(state, Some(caller), room, Act::Read).await?.own;
     let number = state.store.mark_read(room, user, number).await?;
-    if before.is_none_or(|before| before < number) {
+    if before.is_none_or(|before| before.read < number) {
         state.hub.read_moved(user, room, number, from);
     }
     Ok(number)

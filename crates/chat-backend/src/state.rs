@@ -14,6 +14,7 @@ use crate::auth::token::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::grouped::{Grouped, LiveUsers, Places};
 use crate::rate_limit::Rates;
 use crate::reads::LatePositions;
 use crate::realtime::Hub;
@@ -39,6 +40,10 @@ pub struct Services {
     pub rates: Rates,
     /// Read positions that wait for their user's rate.
     pub late_positions: LatePositions,
+    /// Whose session it is, as long as it is live.
+    pub live_users: Grouped<LiveUsers>,
+    /// Rooms as users and visitors find them.
+    pub places: Grouped<Places>,
     /// The sockets of this process.
     pub hub: Arc<Hub>,
     /// Tasks under way and the way to their end.

@@ -8,13 +8,13 @@ pub mod password;
 mod session;
 pub mod token;
 
-use chat_store::SessionRecord;
 use chat_types::event::{User, UserKind};
-use chat_types::id::{SessionId, UserId};
+use chat_types::id::SessionId;
 use chat_types::problem::ErrorCode;
 use chat_types::room::Role;
 use chat_types::time::Timestamp;
 
+use self::token::Proof;
 use crate::error::ApiError;
 use crate::state::AppState;
 
@@ -45,8 +45,7 @@ impl Caller {
 /// # Errors
 /// `token_expired` when only its time is over, `unauthorized` for every other flaw, `unavailable`.
 pub async fn verify(state: &AppState, token: &str) -> Result<Caller, ApiError> {
-    let proof = state.tokens.verify(token, state.now())?;
-    look_up(state, proof.user, proof.session, proof.expires_at).await
+    look_up(state, state.tokens.verify(token, state.now())?).await
 }
 
 /// The same caller as they are now, re-read from the store: another name or kind, or an end.
@@ -54,26 +53,27 @@ pub async fn verify(state: &AppState, token: &str) -> Result<Caller, ApiError> {
 /// # Errors
 /// `unauthorized` when the session is not live any more, `unavailable`.
 pub async fn check_live(state: &AppState, caller: &Caller) -> Result<Caller, ApiError> {
-    look_up(state, caller.user.id, caller.session, caller.expires_at).await
+    let proof = Proof {
+        user: caller.user.id,
+        session: caller.session,
+        expires_at: caller.expires_at,
+    };
+    look_up(state, proof).await
 }
 
-async fn look_up(
-    state: &AppState,
-    user: UserId,
-    session: SessionId,
-    expires_at: Timestamp,
-) -> Result<Caller, ApiError> {
+/// The caller whom a token proves, as the store knows them.
+///
+/// # Errors
+/// As [`check_live`].
+pub async fn look_up(state: &AppState, proof: Proof) -> Result<Caller, ApiError> {
+    let Proof {
+        user,
+        session,
+        expires_at,
+    } = proof;
     let ended = || ApiError::new(ErrorCode::Unauthorized).detail("the session has ended");
-    let is_theirs = |record: &SessionRecord| record.user == user && record.is_live(state.now());
-    let live = state
-        .store
-        .session(session)
-        .await?
-        .is_some_and(|record| is_theirs(&record));
-    if !live {
-        return Err(ended());
-    }
-    let record = state.store.user(user).await?.ok_or_else(ended)?;
+    let owner = state.live_users.ask(session).await?;
+    let record = owner.filter(|owner| owner.id == user).ok_or_else(ended)?;
     Ok(Caller {
         user: record.to_user(),
         session,

@@ -6,8 +6,8 @@ mod invite;
 mod member;
 pub mod permissions;
 
-use chat_store::RoomRecord;
-use chat_types::id::{Number, RoomId, UserId};
+use chat_store::{OwnPlace, RoomRecord};
+use chat_types::id::{RoomId, UserId};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{RoomSummary, UpdateRoom};
 use chat_types::text::{RoomName, Topic};
@@ -25,8 +25,8 @@ pub struct Place {
     pub record: RoomRecord,
     /// What the caller is to it.
     pub standing: Standing,
-    /// Up to which message a member has read.
-    pub read: Option<Number>,
+    /// A member's own membership.
+    pub own: Option<OwnPlace>,
 }
 
 impl Place {
@@ -62,18 +62,16 @@ pub async fn may(
 
 async fn place(state: &AppState, caller: Option<&Caller>, room: RoomId) -> Result<Place, ApiError> {
     let missing = || ApiError::new(ErrorCode::NotFound);
-    let record = state.store.room(room).await?.ok_or_else(missing)?;
-    let (standing, read) = match caller {
-        None => (Standing::Visitor, None),
-        Some(caller) => match state.store.membership(room, caller.user.id).await? {
-            Some(membership) => (Standing::of(membership.role), Some(membership.read)),
-            None => (Standing::Stranger, None),
-        },
-    };
+    let asked = (room, caller.map(|caller| caller.user.id));
+    let found = state.places.ask(asked).await?.ok_or_else(missing)?;
     let place = Place {
-        record,
-        standing,
-        read,
+        standing: match (caller, &found.own) {
+            (None, _) => Standing::Visitor,
+            (Some(_), None) => Standing::Stranger,
+            (Some(_), Some(own)) => Standing::of(own.member.role),
+        },
+        record: found.record,
+        own: found.own,
     };
     if place.allows(Act::Read) {
         Ok(place)
