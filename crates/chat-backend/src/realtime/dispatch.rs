@@ -1,20 +1,25 @@
 //! One command, one operation, one outcome. This is the table of what a socket can do.
 
-use chat_store::{Cursor, Snapshot, Start};
+use chat_store::Cursor;
 use chat_types::id::{ConnectionId, Epoch, Number, RequestId, RoomId, Seq, SessionId};
 use chat_types::limits::{REPLAY, SYNC_PAGE, TAIL};
 use chat_types::problem::ErrorCode;
 use chat_types::room::{React, SendMessage, Sent};
-use chat_types::ws::{self, Command, ServerDoc, Subbed};
+use chat_types::ws::{self, Command, ServerDoc};
 
 use super::codec::{Doc, encode};
+use super::starts::{self, Answer};
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
 use crate::messages::Sender;
 use crate::reads::Position;
+use crate::rooms::permissions::Act;
 use crate::state::AppState;
 use crate::{messages, reads, rooms};
 use chat_listener::AddressKey;
+
+/// How often a reader looks at a room that moves on meanwhile, before they read their own start of it.
+const LOOKS: usize = 3;
 
 /// On whose behalf, and over which connection.
 pub(super) struct Context {
@@ -236,44 +241,37 @@ async fn subscribe(
     if tail > TAIL {
         return Err(ApiError::invalid_value("tail", "at most 100"));
     }
-    rooms::may_read(&context.state, context.caller.as_ref(), room).await?;
-    let viewer = context.caller.as_ref().map(|caller| caller.user.id);
-    let store = &context.state.store;
+    let (state, caller) = (&context.state, context.caller.as_ref());
+    let viewer = caller.map(|caller| caller.user.id);
+    for _ in 0..LOOKS {
+        let place = rooms::may(state, caller, room, Act::Read).await?;
+        let starts = state.hub.starts();
+        match starts.of(&place, viewer, cursor.as_ref(), tail).await? {
+            Answer::Start(start) => {
+                return Ok(Outcome::Subscribed {
+                    id,
+                    room,
+                    doc: start.for_reader(id, place.own.as_ref()),
+                    epoch: place.record.epoch,
+                    head: place.record.head,
+                });
+            }
+            Answer::Moved => {}
+            Answer::Own => break,
+        }
+    }
+    let store = &state.store;
     let snapshot = store.snapshot(room, viewer, cursor, tail, REPLAY).await?;
     let snapshot = snapshot.ok_or(ApiError::new(ErrorCode::NotFound))?;
     let (epoch, head) = (snapshot.record.epoch.clone(), snapshot.record.head);
-    let doc = encode(&ServerDoc::Subbed(Box::new(subbed(id, snapshot))));
+    let subbed = starts::subbed(id, snapshot);
     Ok(Outcome::Subscribed {
         id,
         room,
         epoch,
         head,
-        doc,
+        doc: encode(&ServerDoc::Subbed(Box::new(subbed))),
     })
-}
-
-fn subbed(id: RequestId, snapshot: Snapshot) -> Subbed {
-    let (recovered, changes, messages, more_before) = match snapshot.start {
-        Start::Resumed(changes) => (true, changes, Vec::new(), false),
-        Start::Fresh {
-            messages,
-            more_before,
-        } => (false, Vec::new(), messages, more_before),
-    };
-    Subbed {
-        id,
-        room: snapshot.record.room,
-        epoch: snapshot.record.epoch,
-        head: snapshot.record.head,
-        recovered,
-        changes,
-        messages,
-        more_before,
-        last_number: snapshot.record.last_number,
-        read: snapshot.read,
-        me: snapshot.me,
-        members: snapshot.members,
-    }
 }
 
 async fn sync(

@@ -32,6 +32,7 @@ use super::registry::{Registry, TooMany};
 use super::ring::Budget;
 use super::room::{ActiveRoom, Left, Place};
 use super::settings::Settings;
+use super::starts::Starts;
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::error::ApiError;
@@ -57,6 +58,7 @@ pub struct Hub {
     nudge: Notify,
     budget: Budget,
     rooms: Rooms,
+    starts: Starts,
     registry: Mutex<Registry>,
     connections: watch::Sender<usize>,
     draining: AtomicBool,
@@ -74,6 +76,7 @@ impl Hub {
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
+            starts: Starts::new(Arc::clone(&store)),
             store,
             clock,
             budget: Budget::new(settings.ring_bytes),
@@ -213,6 +216,11 @@ impl Hub {
         let mut connections = self.connections.subscribe();
         // The sender lives as long as `self`.
         let _ = connections.wait_for(|count| *count == 0).await;
+    }
+
+    /// What readers begin with.
+    pub(super) fn starts(&self) -> &Starts {
+        &self.starts
     }
 
     /// Takes a connection in, before anybody knows whose it is.

@@ -20,6 +20,7 @@ mod ring;
 mod room;
 mod settings;
 pub mod socket;
+mod starts;
 pub mod stream;
 pub mod wire;
 

@@ -26,6 +26,7 @@ mod reconnect;
 mod rooms;
 mod shutdown;
 mod socket;
+mod starts;
 mod stream;
 mod support;
 #[cfg(target_os = "linux")]

@@ -123,6 +123,7 @@ impl Hub {
         if self.broker.status() != Status::Alone {
             self.look_up_sessions().await;
         }
+        self.starts.trim();
         let age = self.settings.write_stall + RING_AGE_MARGIN;
         for room in rooms {
             room.trim(age, Instant::now());
