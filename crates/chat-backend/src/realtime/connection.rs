@@ -392,6 +392,8 @@ impl Connection {
             Some(Outcome::Authenticated { id, caller }) => {
                 self.registration.identify(&caller)?;
                 self.accept(caller);
+                // A session that ended between the look and the registration found no socket.
+                self.jobs.push_back(Job::Recheck);
                 self.documents.push_back(dispatch::ok(id));
             }
             Some(Outcome::Rechecked { of, caller, lost }) => {
@@ -413,8 +415,6 @@ impl Connection {
             .accept(&caller, settings, self.state.clock.now());
         self.show(&caller);
         self.caller = Some(caller);
-        // A revocation between the first look and the registration found no socket to close.
-        self.jobs.push_back(Job::Recheck);
     }
 
     fn show(&self, caller: &Caller) {

@@ -64,10 +64,16 @@ async fn identify(
     token: Option<String>,
 ) -> Result<Option<Caller>, ApiError> {
     registration.limit_reads(state)?;
-    match token {
-        Some(token) => auth::verify(state, &token).await.map(Some),
-        None => Ok(None),
+    let Some(token) = token else {
+        return Ok(None);
+    };
+    let proof = state.tokens.verify(&token, state.now())?;
+    registration.claim(&proof);
+    let caller = auth::look_up(state, proof).await;
+    if caller.is_err() {
+        registration.disclaim();
     }
+    caller.map(Some)
 }
 
 async fn first_frame(

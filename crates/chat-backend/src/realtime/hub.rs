@@ -34,6 +34,7 @@ use super::room::{ActiveRoom, Left, Place};
 use super::settings::Settings;
 use super::starts::Starts;
 use crate::auth::Caller;
+use crate::auth::token::Proof;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -350,6 +351,17 @@ impl Registration {
     pub(super) fn visit(&self) -> Result<(), TooMany> {
         let caps = &self.hub.settings.caps;
         self.hub.registry().visit(self.mailbox.id, caps)
+    }
+
+    /// The connection may be this user's: it has shown a token, and its session is about to be looked up.
+    pub(super) fn claim(&self, proof: &Proof) {
+        let (id, user, session) = (self.mailbox.id, proof.user, proof.session);
+        self.hub.registry().claim(id, user, session);
+    }
+
+    /// The session has ended, or could not be looked up.
+    pub(super) fn disclaim(&self) {
+        self.hub.registry().disclaim(self.mailbox.id);
     }
 
     /// The connection is `caller`'s now.

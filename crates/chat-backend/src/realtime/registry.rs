@@ -49,6 +49,9 @@ struct Entry {
 enum Standing {
     /// Nothing yet.
     Greeting,
+    /// It has shown a signed token of this user and session, which is being looked up: word for the
+    /// session reaches it already, and it takes no place of the user's.
+    Claims(UserId, SessionId),
     Visitor,
     Of(UserId, SessionId),
 }
@@ -56,8 +59,17 @@ enum Standing {
 impl Standing {
     fn owner(self) -> Option<(UserId, SessionId)> {
         match self {
-            Self::Of(user, session) => Some((user, session)),
+            Self::Of(user, session) | Self::Claims(user, session) => Some((user, session)),
             Self::Greeting | Self::Visitor => None,
+        }
+    }
+
+    /// The same under another session.
+    fn under(self, session: SessionId) -> Self {
+        match self {
+            Self::Of(user, _) => Self::Of(user, session),
+            Self::Claims(user, _) => Self::Claims(user, session),
+            other => other,
         }
     }
 }
@@ -76,7 +88,9 @@ impl AddressCount {
     /// One that stood so does no longer.
     fn leave(&mut self, id: ConnectionId, standing: Standing) {
         match standing {
-            Standing::Greeting => self.greeting.retain(|other| *other != id),
+            Standing::Greeting | Standing::Claims(..) => {
+                self.greeting.retain(|other| *other != id);
+            }
             Standing::Visitor => self.visitors -= 1,
             Standing::Of(..) => self.signed_in -= 1,
         }
@@ -89,6 +103,12 @@ impl AddressCount {
 
 /// Replaced sessions that are remembered: more than are replaced while one connection is let in.
 const REPLACED: usize = 64;
+
+/// The session that `session` goes on under.
+fn newest(replaced: &VecDeque<(SessionId, SessionId)>, session: SessionId) -> SessionId {
+    let replaced = replaced.iter();
+    replaced.fold(session, |it, (old, new)| if it == *old { *new } else { it })
+}
 
 /// The sockets of this node.
 #[derive(Default)]
@@ -123,6 +143,40 @@ impl Registry {
         self.entries.insert(entry.mailbox.id, entry);
     }
 
+    /// The connection may be this user's, which is about to be looked up. A session that ends from now
+    /// on finds the connection, and one that ended before is found by the look: between the two there
+    /// is no gap in which it ends unnoticed.
+    pub(super) fn claim(&mut self, id: ConnectionId, user: UserId, session: SessionId) {
+        self.disclaim(id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if entry.standing == Standing::Greeting {
+            entry.standing = Standing::Claims(user, session);
+            self.users.entry(user).or_default().push(id);
+        }
+    }
+
+    /// The connection is not this user's after all.
+    pub(super) fn disclaim(&mut self, id: ConnectionId) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if let Standing::Claims(user, _) = entry.standing {
+            entry.standing = Standing::Greeting;
+            self.forget_of_user(user, id);
+        }
+    }
+
+    fn forget_of_user(&mut self, user: UserId, id: ConnectionId) {
+        if let Some(connections) = self.users.get_mut(&user) {
+            connections.retain(|other| *other != id);
+            if connections.is_empty() {
+                self.users.remove(&user);
+            }
+        }
+    }
+
     /// The connection is a visitor's.
     pub(super) fn visit(&mut self, id: ConnectionId, caps: &Caps) -> Result<(), TooMany> {
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -145,37 +199,42 @@ impl Registry {
         caller: &Caller,
         caps: &Caps,
     ) -> Result<(), TooMany> {
+        let user = caller.user.id;
+        let of_user = self.count_of(user);
         let Some(entry) = self.entries.get_mut(&id) else {
             return Ok(());
         };
-        let replaced = self.replaced.iter();
-        let session = replaced.fold(
-            caller.session,
-            |session, (old, new)| {
-                if session == *old { *new } else { session }
-            },
-        );
+        let session = match entry.standing {
+            // Word of another session has reached the connection meanwhile.
+            Standing::Claims(of, session) if of == user => session,
+            _ => newest(&self.replaced, caller.session),
+        };
         if session != caller.session {
             entry.mailbox.order(Order::ReplaceSession(session));
         }
-        let user = caller.user.id;
         if matches!(entry.standing, Standing::Of(of, _) if of == user) {
             entry.standing = Standing::Of(user, session);
             return Ok(());
         }
-        let connections = self.users.entry(user).or_default();
         let count = self.addresses.entry(entry.address).or_default();
-        if connections.len() >= caps.per_user || count.signed_in >= caps.per_address {
-            if connections.is_empty() {
-                self.users.remove(&user);
-            }
+        if of_user >= caps.per_user || count.signed_in >= caps.per_address {
             return Err(TooMany);
         }
-        connections.push(id);
         count.leave(id, entry.standing);
         count.signed_in += 1;
-        entry.standing = Standing::Of(user, session);
+        let before = std::mem::replace(&mut entry.standing, Standing::Of(user, session));
+        if before != Standing::Claims(user, session) {
+            self.users.entry(user).or_default().push(id);
+        }
         Ok(())
+    }
+
+    /// How many connections are the user's, without those that only may be.
+    fn count_of(&self, user: UserId) -> usize {
+        let connections = self.users.get(&user).into_iter().flatten();
+        let standings = connections.filter_map(|id| self.entries.get(id));
+        let theirs = standings.filter(|entry| matches!(entry.standing, Standing::Of(..)));
+        theirs.count()
     }
 
     /// Forgets a connection.
@@ -183,13 +242,8 @@ impl Registry {
         let Some(entry) = self.entries.remove(&id) else {
             return;
         };
-        if let Standing::Of(user, _) = entry.standing
-            && let Some(connections) = self.users.get_mut(&user)
-        {
-            connections.retain(|other| *other != id);
-            if connections.is_empty() {
-                self.users.remove(&user);
-            }
+        if let Some((user, _)) = entry.standing.owner() {
+            self.forget_of_user(user, id);
         }
         if let Some(count) = self.addresses.get_mut(&entry.address) {
             count.leave(id, entry.standing);
@@ -204,10 +258,8 @@ impl Registry {
         let connections = self.users.get(&user).into_iter().flatten();
         connections.filter_map(|id| {
             let entry = self.entries.get(id)?;
-            match entry.standing {
-                Standing::Of(_, session) => Some((session, &entry.mailbox)),
-                Standing::Greeting | Standing::Visitor => None,
-            }
+            let (_, session) = entry.standing.owner()?;
+            Some((session, &entry.mailbox))
         })
     }
 
@@ -215,9 +267,9 @@ impl Registry {
     pub(super) fn replace_session(&mut self, user: UserId, old: SessionId, new: SessionId) {
         for id in self.users.get(&user).into_iter().flatten() {
             if let Some(entry) = self.entries.get_mut(id)
-                && entry.standing == Standing::Of(user, old)
+                && entry.standing.owner() == Some((user, old))
             {
-                entry.standing = Standing::Of(user, new);
+                entry.standing = entry.standing.under(new);
             }
         }
         if self.replaced.len() == REPLACED {
