@@ -183,6 +183,43 @@ pub enum What {
         text: Text,
     },
 
+    /// The user is about to become a member of a closed room: from here on they may read and write
+    /// there.
+    Admitted {
+        /// Which room.
+        room: RoomId,
+    },
+    /// A server acknowledged what ended that: the user has left, or their session has ended.
+    RightEnded {
+        /// To which room.
+        room: RoomId,
+    },
+    /// A message to a closed room left for a server, whether or not its author may write there.
+    Spoken {
+        /// To which room.
+        room: RoomId,
+        /// Its id.
+        client_id: ClientId,
+    },
+    /// The user was given a message of a closed room.
+    Given {
+        /// Of which room.
+        room: RoomId,
+        /// The message's id.
+        client_id: ClientId,
+        /// When it was asked for; `None`: it came by itself.
+        asked_us: Option<u64>,
+    },
+    /// A server accepted a message of the user to a closed room.
+    Accepted {
+        /// To which room.
+        room: RoomId,
+        /// The message's id.
+        client_id: ClientId,
+        /// When it was sent.
+        asked_us: u64,
+    },
+
     /// A row was put on the screen beside itself.
     Doubled {
         /// In which room.

@@ -20,6 +20,7 @@ pub mod proxy;
 mod raw;
 mod reader;
 pub mod report;
+mod rights;
 mod rng;
 mod run;
 mod scenario;

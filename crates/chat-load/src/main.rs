@@ -55,6 +55,9 @@ struct Run {
     /// Rooms that each client follows
     #[arg(long, default_value_t = 1)]
     rooms_per_client: usize,
+    /// Private rooms beside those, whose members come and go while strangers try to get in
+    #[arg(long, default_value_t = 0)]
+    private_rooms: usize,
     /// How many of the clients send; 0: nobody
     #[arg(long, default_value_t = 4)]
     senders: usize,
@@ -213,6 +216,7 @@ impl Run {
             network: self.bad_network.then(|| self.network.network()),
             rooms: self.rooms,
             rooms_per_client: self.rooms_per_client,
+            private_rooms: self.private_rooms,
             clients: self.clients,
             readers: self.readers,
             load,

@@ -41,6 +41,12 @@ pub(crate) struct Counters {
     pub(crate) fresh: Counter,
     pub(crate) resyncs: Counter,
     pub(crate) pages: Counter,
+    /// Members of private rooms whose right ended.
+    pub(crate) rights_ended: Counter,
+    /// What members of private rooms were given.
+    pub(crate) let_in: Counter,
+    /// Refusals of those who have no right to a private room.
+    pub(crate) kept_out: Counter,
 }
 
 impl Counters {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_types::decode;
+use chat_types::endpoint::Endpoint;
 use chat_types::frame;
 use chat_types::id::RequestId;
 use chat_types::problem::ErrorCode;
@@ -18,7 +19,7 @@ use crate::driver::Order;
 use crate::history::History;
 use crate::measure::Shared;
 use crate::rng::Rng;
-use crate::server::{Account, Api, Server, Socket};
+use crate::server::{Account, Api, ApiError, Server, Socket};
 
 /// Opening and being greeted take no longer.
 const GREETING: Duration = Duration::from_secs(10);
@@ -78,13 +79,36 @@ impl Raw {
         loop {
             tokio::time::sleep(self.pause()).await;
             self.attempts += 1;
-            let server = self.pick_server();
-            let greeted = tokio::time::timeout(GREETING, self.greet(&server)).await;
-            if let Ok(Ok(socket)) = greeted {
+            if let Some(socket) = self.try_to_connect().await {
                 self.attempts = 0;
                 return socket;
             }
         }
+    }
+
+    /// A greeted socket, if one attempt is enough.
+    pub(crate) async fn try_to_connect(&mut self) -> Option<Box<Socket>> {
+        let server = self.pick_server();
+        let greeted = tokio::time::timeout(GREETING, self.greet(&server)).await;
+        greeted.ok()?.ok()
+    }
+
+    /// Calls an endpoint of one of the servers once, as this user.
+    pub(crate) async fn call<E: Endpoint>(
+        &mut self,
+        path: &[(&str, String)],
+        query: &E::Query,
+        body: &E::Body,
+    ) -> Result<E::Response, ApiError> {
+        let server = self.pick_server();
+        let token = Some(self.account.token.as_str());
+        let answer = self.api.call::<E>(&server, path, query, body, token).await;
+        if let Err(ApiError::Problem(problem)) = &answer
+            && problem.code == ErrorCode::TokenExpired
+        {
+            self.renew().await;
+        }
+        answer
     }
 
     /// Connects, and meanwhile does what cannot wait. Other orders are handed on.

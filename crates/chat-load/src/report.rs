@@ -37,6 +37,8 @@ pub struct Report {
     pub crash_to_ack: LatencySummary,
     /// From each lost connection until everybody was connected and up to date again.
     pub outages: LatencySummary,
+    /// What was tried in the private rooms.
+    pub rights: Rights,
     /// What was done to the run, by kind.
     pub faults: BTreeMap<String, Felt>,
     /// What the bad networks did, all together.
@@ -121,6 +123,17 @@ pub struct Loaded {
     pub fresh: u64,
     /// Connections that fell behind and said so.
     pub resyncs: u64,
+}
+
+/// What happened in the private rooms.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Rights {
+    /// Members who left or were signed out.
+    pub ended: u64,
+    /// Messages that members were given.
+    pub let_in: u64,
+    /// Refusals of those who were no members, or none any more.
+    pub kept_out: u64,
 }
 
 /// What a run amounts to.
@@ -224,6 +237,18 @@ impl Report {
             load.fresh,
             load.resyncs
         )?;
+        let Rights {
+            ended,
+            let_in,
+            kept_out,
+        } = self.rights;
+        if let_in + kept_out > 0 {
+            writeln!(
+                out,
+                "private rooms: {ended} rights ended, {let_in} messages given to members, \
+                 {kept_out} attempts of others refused"
+            )?;
+        }
         writeln!(
             out,
             "\n{:<24} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}",
@@ -383,6 +408,7 @@ mod tests {
             to_reader: LatencySummary::default(),
             crash_to_ack: LatencySummary::default(),
             outages: LatencySummary::default(),
+            rights: Rights::default(),
             faults: BTreeMap::new(),
             network: Done::default(),
             converged_ms: None,

@@ -27,7 +27,8 @@ use crate::pipeline::{self, Pipeline};
 use crate::proxy::{self, Network, Proxy};
 use crate::raw::Raw;
 use crate::reader;
-use crate::report::{Connecting, Loaded, Pace, Report};
+use crate::report::{self, Connecting, Loaded, Pace, Report};
+use crate::rights::{Origin, Rights};
 use crate::rng::Rng;
 use crate::scenario::{Load, SITE, Scenario};
 use crate::server::{Account, Api, ApiError, PATIENCE, Server};
@@ -236,10 +237,12 @@ impl Run {
     async fn make(mut self) -> Result<Report, LoadError> {
         let before = self.usage();
         let (crowd, connecting) = self.connect(before).await?;
+        let rights = self.start_rights().await?;
         let (load, rest) = self.load(&crowd).await;
         self.control.enter(Phase::Auditing);
-        let histories = finish(&crowd).await;
+        let mut histories = finish(&crowd).await;
         let told = count(histories.len());
+        histories.extend(rights.end().await);
         if let Some(path) = &self.scenario.histories {
             write_histories(path, &histories)?;
         }
@@ -258,6 +261,7 @@ impl Run {
             to_reader: self.shared.to_reader.summary(),
             crash_to_ack: self.shared.crash_to_ack.summary(),
             outages: self.shared.outages.summary(),
+            rights: self.rights_tried(),
             faults: self.shared.log.counts(),
             network: self.network_done(),
             converged_ms: rest.converged_ms(),
@@ -272,6 +276,25 @@ impl Run {
             report.below.push(below);
         }
         Ok(report)
+    }
+
+    async fn start_rights(&mut self) -> Result<Rights, ApiError> {
+        let first = u32::try_from(self.scenario.everybody()).unwrap_or(u32::MAX);
+        let origin = Origin {
+            servers: &self.entrances,
+            api: &self.api,
+            shared: &self.shared,
+        };
+        Rights::start(origin, self.scenario.private_rooms, first, &mut self.rng).await
+    }
+
+    fn rights_tried(&self) -> report::Rights {
+        let counters = &self.shared.counters;
+        report::Rights {
+            ended: counters.rights_ended.get(),
+            let_in: counters.let_in.get(),
+            kept_out: counters.kept_out.get(),
+        }
     }
 
     fn truth_from(&self) -> Vec<Server> {
@@ -555,6 +578,8 @@ impl Run {
         let floors = &self.scenario.floors;
         let idle = self.scenario.load == Load::Idle;
         let of_load = |floor| if idle { 0 } else { floor };
+        // Where there are private rooms, something has to have been tried there.
+        let closed = u64::from(self.scenario.private_rooms > 0);
         let did = [
             ("acked", report.load.acked, of_load(floors.acked)),
             (
@@ -564,6 +589,9 @@ impl Run {
             ),
             ("faults felt", report.faults_felt(), floors.faults),
             ("resumes", report.load.resumes, floors.resumes),
+            ("rights ended", report.rights.ended, closed),
+            ("messages given to members", report.rights.let_in, closed),
+            ("strangers kept out", report.rights.kept_out, closed),
         ];
         let below = did.into_iter().filter(|(_, did, floor)| did < floor);
         let below = below.map(|(what, did, floor)| format!("{did} {what} of at least {floor}"));

@@ -58,6 +58,9 @@ pub struct Scenario {
     pub rooms: usize,
     /// Rooms that each client follows.
     pub rooms_per_client: usize,
+    /// Private rooms beside those, each with an owner, members who come and go, and a stranger, all of
+    /// whom try what they may not do.
+    pub private_rooms: usize,
     /// Clients that are as the browser: the whole state machine, with a full history.
     pub clients: usize,
     /// Readers that only count.
@@ -200,6 +203,7 @@ impl Default for Scenario {
             network: None,
             rooms: 1,
             rooms_per_client: 1,
+            private_rooms: 0,
             clients: 8,
             readers: 0,
             load: Load::Rate {

@@ -28,6 +28,9 @@ const RATE: &str = "100";
 /// Rooms, each client in three of them.
 const ROOMS: &str = "20";
 
+/// Private rooms beside those, with people who are no members, or none any more.
+const PRIVATE_ROOMS: &str = "3";
+
 /// Runs the load and the schedule, and fails when the audit does.
 pub(super) fn run(
     stages: &Stages,
@@ -226,6 +229,7 @@ impl Load {
             .args(["--clients", &options.clients.to_string()])
             .args(["--senders", &options.senders.to_string()])
             .args(["--rate", RATE, "--rooms", ROOMS, "--rooms-per-client", "3"])
+            .args(["--private-rooms", PRIVATE_ROOMS])
             .args(["--edits", "5", "--deletes", "2", "--reactions", "5"])
             .args(["--floor-acked", "500"])
             .args(floors(options.profile))

@@ -8,6 +8,7 @@ mod book;
 mod changes;
 mod feed;
 mod order;
+mod rights;
 mod screen;
 mod seen;
 mod store;
@@ -20,6 +21,8 @@ use serde::Serialize;
 
 use crate::history::{History, Row};
 use book::Book;
+
+pub use rights::GRACE_US;
 
 /// A room as a fresh reader was given it, after everything had come to rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +118,10 @@ pub enum Kind {
     Divergent,
     /// The history changed under the readers.
     EpochChanged,
+    /// Somebody was given a message of a closed room to which they have no right.
+    DeliverRevoked,
+    /// Something was accepted in a closed room of somebody who has no right to it.
+    AcceptedRevoked,
     /// A screen shows a message twice.
     Doubled,
     /// A reader who followed to the end was not given a message.
@@ -175,6 +182,7 @@ pub fn audit(histories: &[History], readings: &[Reading]) -> Vec<Violation> {
     feed::without_gap_or_repeat(histories, &truth, &mut found);
     seen::what_readers_were_given(histories, &book, &truth, &mut found);
     screen::shows_a_fresh_load(histories, &book, &truth, &mut found);
+    rights::are_kept_everywhere(histories, &mut found);
     found.0
 }
 

@@ -10,6 +10,7 @@ mod faults;
 mod model;
 mod proxy;
 mod replicas;
+mod rights;
 mod runs;
 mod sabotage;
 mod server;

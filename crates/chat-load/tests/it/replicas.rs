@@ -118,6 +118,7 @@ fn scenario(cluster: &Cluster) -> Scenario {
         servers: cluster.replicas.iter().map(Process::server).collect(),
         rooms: 8,
         rooms_per_client: 2,
+        private_rooms: 1,
         clients: 16,
         load: Load::Rate {
             senders: 16,

@@ -18,13 +18,15 @@ async fn a_sound_server_keeps_every_promise() {
         servers: vec![server.server()],
         rooms: 3,
         rooms_per_client: 2,
+        private_rooms: 1,
         clients: 8,
         readers: 8,
         load: Load::Rate {
             senders: 6,
             per_second: 100,
         },
-        time: Duration::from_secs(2),
+        // Until somebody has left a private room and tried what they may not do any more.
+        time: Duration::from_secs(4),
         mix: Mix {
             edits: 20,
             deletes: 10,
