@@ -37,6 +37,7 @@ use chat_listener::Served;
 use chat_store::Store;
 use chat_types::problem::ErrorCode;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use self::api::Api;
 use self::auth::password::Passwords;
@@ -124,6 +125,7 @@ impl App {
             ),
             passwords: Passwords::with_width(cores),
             rates: Rates::new(&config.limits),
+            pipelined_sends: Arc::new(Semaphore::new(messages::PIPELINED_SENDS)),
             late_positions: LatePositions::default(),
             live_users: Grouped::new(
                 LiveUsers {

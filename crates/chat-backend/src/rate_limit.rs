@@ -143,7 +143,8 @@ impl<K: Eq + Hash + Clone> RateLimiter<K> {
         })
     }
 
-    fn put_back(&self, key: &K) {
+    /// Puts one back that was taken and not used.
+    pub fn put_back(&self, key: &K) {
         if let Some(full_at_us) = self.buckets().full_at_us.get_mut(key) {
             *full_at_us = full_at_us.saturating_sub(self.rate.interval_us());
         }

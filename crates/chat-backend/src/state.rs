@@ -7,6 +7,7 @@ use chat_store::{Store, StoreError};
 use chat_types::event::Event;
 use chat_types::id::{MessageId, RoomId, SessionId, UserId};
 use chat_types::time::Timestamp;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::auth::password::Passwords;
@@ -38,6 +39,8 @@ pub struct Services {
     pub passwords: Passwords,
     /// How often things may be done.
     pub rates: Rates,
+    /// Room for messages under way behind another one of their connection.
+    pub pipelined_sends: Arc<Semaphore>,
     /// Read positions that wait for their user's rate.
     pub late_positions: LatePositions,
     /// Whose session it is, as long as it is live.
@@ -77,10 +80,15 @@ impl AppState {
         change: impl Future<Output = Result<(T, Vec<Event>), StoreError>>,
     ) -> Result<T, ApiError> {
         let (value, events) = change.await?;
-        for event in &events {
+        self.publish(&events);
+        Ok(value)
+    }
+
+    /// Publishes what is committed; see [`AppState::commit`].
+    pub fn publish(&self, events: &[Event]) {
+        for event in events {
             self.hub.publish(event);
         }
-        Ok(value)
     }
 
     /// A new user's id.

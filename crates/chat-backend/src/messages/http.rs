@@ -34,7 +34,8 @@ async fn list_messages(call: Call<GetHistory>) -> Answer<History> {
 
 async fn send_message(call: Call<PostMessage>) -> Answer<Sent> {
     let room = call.path.id("room")?;
-    let sent = send(&call.state, sender(&call)?, room, call.body.clone()).await?;
+    let sending = send(&call.state, sender(&call)?, room, call.body.clone());
+    let sent = sending.sent.await?;
     if sent.duplicate {
         ok(sent)
     } else {

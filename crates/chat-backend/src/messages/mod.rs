@@ -7,4 +7,4 @@ pub mod http;
 mod send;
 
 pub use change::{delete, edit, pin, react};
-pub use send::{Sender, send};
+pub use send::{PIPELINED_SENDS, Sender, Sending, hold_back, send};

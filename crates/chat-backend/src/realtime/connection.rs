@@ -1,8 +1,11 @@
 //! One task owns one socket, from its `hello` to its close code.
 //!
 //! The task reads commands, runs them one after another beside the reading (so that replies and a
-//! room's order follow the order of sending), and writes replies, orders and news of rooms. It
+//! room's order follow the order of sending), and writes replies, orders and news of rooms. Messages
+//! that are sent one behind another are under way together, in the order of the store's queue. It
 //! keeps no events: what a reader has not had yet stays in the rings, which all readers share.
+
+mod under_way;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,13 +14,15 @@ use chat_types::close::CloseCode;
 use chat_types::id::{RequestId, RoomId};
 use chat_types::limits::FRAME_DOCUMENTS;
 use chat_types::problem::ErrorCode;
+use chat_types::room::SendMessage;
 use chat_types::ws::{Command, Head, ServerDoc, UnsubReason};
-use tokio::task::JoinHandle;
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until};
 
+use self::under_way::{Holds, Place, UnderWay};
 use super::codec::{self, Doc, Frame, Received, encode};
 use super::deadlines::{Deadlines, Due, LAST_COMMANDS, Leaving};
-use super::dispatch::{self, Context, Outcome, refuse};
+use super::dispatch::{self, BegunSend, Context, Outcome, SendAnswer, SendCommand, refuse};
 use super::greeting::{Greeted, greet};
 use super::hub::{RETRY_MS, Registration, Subscription};
 use super::mailbox::Order;
@@ -101,6 +106,7 @@ pub(super) async fn serve(state: AppState, mut wire: Box<Wire>, registration: Re
 
 /// What waits to be done in order.
 enum Job {
+    Send(SendCommand),
     Command(Command),
     Recheck,
 }
@@ -116,7 +122,9 @@ struct Connection {
     /// Rooms that may have more for this reader.
     rooms_with_news: VecDeque<RoomId>,
     jobs: VecDeque<Job>,
-    running: Option<JoinHandle<Outcome>>,
+    under_way: UnderWay,
+    /// Rooms in which a message was refused for now.
+    holds: Holds,
     frames: Rate,
     commands: Rate,
     strikes: Rate,
@@ -140,7 +148,8 @@ impl Connection {
             documents: VecDeque::from([greeted.welcome]),
             rooms_with_news: VecDeque::new(),
             jobs: VecDeque::new(),
-            running: None,
+            under_way: UnderWay::default(),
+            holds: Holds::default(),
         };
         if let Some(caller) = greeted.caller {
             connection.accept(caller);
@@ -169,10 +178,7 @@ impl Connection {
             let reads = self.jobs.len() < PIPELINE && !self.is_leaving();
             tokio::select! {
                 incoming = wire.receive(), if reads => self.read(incoming)?,
-                outcome = finished(&mut self.running), if self.running.is_some() => {
-                    self.running = None;
-                    self.settle(outcome)?;
-                }
+                outcome = self.under_way.next() => self.settle_all(outcome)?,
                 () = self.registration.mailbox.woken() => self.collect_news(),
                 () = sleep_until(self.deadlines.next()) => self.act_on_time()?,
                 () = std::future::ready(()), if has_more => {}
@@ -225,6 +231,21 @@ impl Connection {
             Received::Command(Command::Probe {}) => self.ping(),
             Received::Command(Command::Mode { idle }) => self.set_idle(idle),
             Received::Command(Command::Typing { room }) if !self.may_ask_to_type(room) => {}
+            Received::Command(Command::Send {
+                id,
+                room,
+                client_id,
+                body,
+                reply_to,
+            }) => {
+                let message = SendMessage {
+                    client_id,
+                    body,
+                    reply_to,
+                };
+                let send = SendCommand { id, room, message };
+                self.jobs.push_back(Job::Send(send));
+            }
             Received::Command(command) => self.jobs.push_back(Job::Command(command)),
             Received::Unknown(id) => {
                 let unknown = ApiError::new(ErrorCode::Malformed).detail("an unknown command");
@@ -251,19 +272,41 @@ impl Connection {
     }
 
     fn start_jobs(&mut self) {
-        while self.running.is_none() {
-            let Some(job) = self.jobs.pop_front() else {
-                // An idle connection keeps no queue.
-                self.jobs.shrink_to(0);
+        loop {
+            self.start_sends();
+            if !self.under_way.is_empty() {
                 return;
-            };
-            match job {
-                Job::Command(command) => self.start(command),
-                Job::Recheck => {
+            }
+            match self.jobs.pop_front() {
+                // An idle connection keeps no queue.
+                None => return self.jobs.shrink_to(0),
+                Some(Job::Send(_)) => unreachable!("with nothing under way it was begun"),
+                Some(Job::Command(command)) => self.start(command),
+                Some(Job::Recheck) => {
                     let followed = self.subscriptions.iter().map(|s| s.room.id).collect();
                     self.spawn(dispatch::recheck(self.context(), followed));
                 }
             }
+        }
+    }
+
+    /// Begins the messages that are next in turn, as many as may be under way together.
+    fn start_sends(&mut self) {
+        if !matches!(self.jobs.front(), Some(Job::Send(_))) {
+            return;
+        }
+        let context = self.context();
+        let mut begun: Vec<(BegunSend, Place)> = Vec::new();
+        while begun.last().is_none_or(|(last, _)| last.leads())
+            && let Some(place) = self.under_way.place(&self.state, begun.len())
+            && let Some(Job::Send(send)) = self.jobs.pop_front_if(|job| matches!(job, Job::Send(_)))
+        {
+            let held = self.holds.refusal(send.room, self.state.now());
+            begun.push((dispatch::begin_send(&context, send, held), place));
+        }
+        if !begun.is_empty() {
+            let tasks = self.state.lifecycle.tasks();
+            self.under_way.start_sends(tasks, begun);
         }
     }
 
@@ -313,7 +356,8 @@ impl Connection {
 
     /// A task of its own: a command that has begun ends, even if the socket is cut meanwhile.
     fn spawn(&mut self, work: impl Future<Output = Outcome> + Send + 'static) {
-        self.running = Some(self.state.lifecycle.tasks().spawn(work));
+        self.under_way
+            .start(self.state.lifecycle.tasks().spawn(work));
     }
 
     /// Becomes a reader of the room before its snapshot is read.
@@ -345,9 +389,19 @@ impl Connection {
         self.subscriptions.iter_mut().find(|it| it.room.id == room)
     }
 
+    /// Settles what has ended, in the order of the commands, so that it is answered in one frame.
+    fn settle_all(&mut self, first: Option<Outcome>) -> Result<(), End> {
+        self.settle(first)?;
+        while let Some(next) = self.under_way.next().now_or_never() {
+            self.settle(next)?;
+        }
+        Ok(())
+    }
+
     fn settle(&mut self, outcome: Option<Outcome>) -> Result<(), End> {
         match outcome {
             Some(Outcome::Silent) => {}
+            Some(Outcome::Sent(answers)) => self.answer_sends(answers),
             Some(Outcome::Typing(room)) => self.tell_typing(room),
             Some(Outcome::Reply(doc)) => self.documents.push_back(doc),
             Some(Outcome::Subscribed {
@@ -407,6 +461,17 @@ impl Connection {
             None => return Err(End::Close(CloseCode::Internal, None)),
         }
         Ok(())
+    }
+
+    fn answer_sends(&mut self, answers: Vec<SendAnswer>) {
+        for SendAnswer { id, room, sent } in answers {
+            if let Err(refused) = &sent
+                && refused.code.retry()
+            {
+                self.holds.put(room, self.state.now(), refused.clone());
+            }
+            self.documents.push_back(dispatch::sent_reply(id, sent));
+        }
     }
 
     fn accept(&mut self, caller: Caller) {
@@ -492,7 +557,7 @@ impl Connection {
     fn may_leave(&self) -> Option<Leaving> {
         let now = Instant::now();
         let leaving = self.deadlines.leaving(now)?;
-        let answered = self.running.is_none() && self.jobs.is_empty();
+        let answered = self.under_way.is_empty() && self.jobs.is_empty();
         (answered || leaving.at + LAST_COMMANDS <= now).then_some(leaving)
     }
 
@@ -629,14 +694,6 @@ impl Connection {
         {
             subscription.typing(&user, at);
         }
-    }
-}
-
-/// What the running command came to; `None` when its task panicked. Lost by nobody when dropped.
-async fn finished(running: &mut Option<JoinHandle<Outcome>>) -> Option<Outcome> {
-    match running {
-        Some(running) => running.await.ok(),
-        None => std::future::pending().await,
     }
 }
 

@@ -11,7 +11,7 @@ use super::codec::{Doc, encode};
 use super::starts::{self, Answer};
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
-use crate::messages::Sender;
+use crate::messages::{Sender, Sending};
 use crate::reads::Position;
 use crate::rooms::permissions::Act;
 use crate::state::AppState;
@@ -29,10 +29,58 @@ pub(super) struct Context {
     pub(super) address: AddressKey,
 }
 
+impl Context {
+    fn sender(&self) -> Result<Sender<'_>, ApiError> {
+        let visitor = || ApiError::new(ErrorCode::Unauthorized).detail("a visitor only reads");
+        Ok(Sender {
+            caller: self.caller.as_ref().ok_or_else(visitor)?,
+            address: self.address,
+        })
+    }
+}
+
+/// The command to send a message.
+pub(super) struct SendCommand {
+    pub(super) id: RequestId,
+    pub(super) room: RoomId,
+    pub(super) message: SendMessage,
+}
+
+/// A message that is under way.
+pub(super) struct BegunSend {
+    id: RequestId,
+    room: RoomId,
+    sending: Sending,
+}
+
+impl BegunSend {
+    /// Whether the next message may be under way beside it.
+    pub(super) fn leads(&self) -> bool {
+        self.sending.leads
+    }
+
+    pub(super) async fn finish(self) -> SendAnswer {
+        SendAnswer {
+            id: self.id,
+            room: self.room,
+            sent: self.sending.sent.await,
+        }
+    }
+}
+
+/// What became of a message.
+pub(super) struct SendAnswer {
+    pub(super) id: RequestId,
+    pub(super) room: RoomId,
+    pub(super) sent: Result<Sent, ApiError>,
+}
+
 /// What a command came to; the connection acts on it.
 pub(super) enum Outcome {
     /// Nothing is to be said.
     Silent,
+    /// Messages that were under way together, in their order.
+    Sent(Vec<SendAnswer>),
     /// The caller may write in the room, so others are told who types.
     Typing(RoomId),
     /// The answer.
@@ -104,37 +152,33 @@ pub(super) async fn run(context: Context, command: Command) -> Outcome {
             read(&context, room, number).await;
             return Outcome::Silent;
         }
-        command => match context.caller.as_ref() {
-            Some(caller) => change(&context, caller, command).await,
-            None => Err(ApiError::new(ErrorCode::Unauthorized).detail("a visitor only reads")),
-        },
+        command => change(&context, command).await,
     };
     result.unwrap_or_else(|error| Outcome::Reply(refuse(id, &error)))
 }
 
-/// Commands that change a room.
-async fn change(context: &Context, caller: &Caller, command: Command) -> Result<Outcome, ApiError> {
+/// Begins to send a message, which puts it into the store's queue; one that is `held` is refused so.
+pub(super) fn begin_send(
+    context: &Context,
+    command: SendCommand,
+    held: Option<ApiError>,
+) -> BegunSend {
+    let SendCommand { id, room, message } = command;
     let state = &context.state;
-    let sender = Sender {
-        caller,
-        address: context.address,
+    let sending = match context.sender() {
+        Err(refused) => Sending::refused(refused),
+        Ok(sender) => match held {
+            None => messages::send(state, sender, room, message),
+            Some(held) => messages::hold_back(state, sender, room, message, held),
+        },
     };
+    BegunSend { id, room, sending }
+}
+
+/// Other commands that change a room.
+async fn change(context: &Context, command: Command) -> Result<Outcome, ApiError> {
+    let (state, sender) = (&context.state, context.sender()?);
     match command {
-        Command::Send {
-            id,
-            room,
-            client_id,
-            body,
-            reply_to,
-        } => {
-            let message = SendMessage {
-                client_id,
-                body,
-                reply_to,
-            };
-            let sent = messages::send(state, sender, room, message).await?;
-            Ok(sent_reply(id, sent))
-        }
         Command::Edit {
             id,
             room,
@@ -223,12 +267,16 @@ fn changed_reply(id: RequestId, seq: Seq) -> Outcome {
     })))
 }
 
-fn sent_reply(id: RequestId, sent: Sent) -> Outcome {
-    Outcome::Reply(encode(&ServerDoc::Ok(ws::Ok {
-        id,
-        seq: Some(sent.seq),
-        sent: Some(sent),
-    })))
+/// The answer to a message.
+pub(super) fn sent_reply(id: RequestId, sent: Result<Sent, ApiError>) -> Doc {
+    match sent {
+        Err(refused) => refuse(Some(id), &refused),
+        Ok(sent) => encode(&ServerDoc::Ok(ws::Ok {
+            id,
+            seq: Some(sent.seq),
+            sent: Some(sent),
+        })),
+    }
 }
 
 async fn subscribe(

@@ -59,21 +59,22 @@ async fn admin(app: &TestApp, path: &str) -> u16 {
     app.http.get(url).send().await.unwrap().status().as_u16()
 }
 
-/// Says it again, as a client does, until it is stored.
+/// Says it again when it was told to, as a client does, until it is stored.
 async fn say_until_stored(socket: &mut Socket, room: RoomId, body: &str) -> Sent {
     let said = async {
         loop {
             let id = socket.say_later(room, body).await;
             let answer = socket.expect("an answer", |doc| match doc {
-                ServerDoc::Ok(ok) if ok.id == id => Some(ok.sent),
+                ServerDoc::Ok(ok) if ok.id == id => Some(Ok(ok.sent.unwrap())),
                 ServerDoc::Err(err) if err.id == Some(id) => {
                     assert_eq!(err.code, ErrorCode::Unavailable, "{err:?}");
-                    Some(None)
+                    Some(Err(err.retry_after_ms.unwrap()))
                 }
                 _ => None,
             });
-            if let Some(sent) = answer.await {
-                return sent;
+            match answer.await {
+                Ok(sent) => return sent,
+                Err(wait_ms) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
             }
         }
     };

@@ -1,25 +1,34 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use chat_store::{NewGuest, NewSession, Sessions, TokenHash, Users};
+use chat_store::{NewGuest, NewRoom, NewSession, Rooms, Sessions, TokenHash, Users};
 use chat_store_sqlite::SqliteStore;
-use chat_types::id::SessionId;
-use chat_types::text::Nickname;
+use chat_types::id::{ClientId, Epoch, Number, SessionId};
+use chat_types::room::RoomKind;
+use chat_types::text::{Nickname, RoomName};
 use clap::Parser;
+use uuid::Uuid;
 
+use super::under_way::SENDS_UNDER_WAY;
 use super::*;
 use crate::App;
 use crate::auth;
 use crate::auth::token::Proof;
 use crate::clock::SystemClock;
 use crate::config::Cli;
+use crate::messages::PIPELINED_SENDS;
 use chat_listener::AddressKey;
 
 async fn app() -> (AppState, Arc<SqliteStore>) {
+    app_with(&[]).await
+}
+
+async fn app_with(own: &[&str]) -> (AppState, Arc<SqliteStore>) {
     let arguments = [
         "chat-backend",
         "--secret-key=0123456789abcdefghijklmnopqrstuvwxyz",
     ];
+    let arguments = arguments.iter().chain(own);
     let config = Cli::try_parse_from(arguments).unwrap().config;
     let store = Arc::new(SqliteStore::open_temporary().await.unwrap());
     let app = App::build(config, store.clone(), Arc::new(SystemClock));
@@ -78,8 +87,7 @@ fn proof(caller: &Caller) -> Proof {
 /// Runs the next job to its end.
 async fn recheck(connection: &mut Connection) -> Result<(), End> {
     connection.start_jobs();
-    let outcome = finished(&mut connection.running).await;
-    connection.running = None;
+    let outcome = connection.under_way.next().await;
     connection.settle(outcome)
 }
 
@@ -197,4 +205,134 @@ async fn who_only_claims_to_be_a_user_takes_no_place_of_theirs() {
     assert_eq!(one_more.identify(&caller), Ok(()));
     drop((claims, one_more));
     assert_eq!(state.hub.users_online(), 0);
+}
+
+async fn room_of(state: &AppState, store: &SqliteStore, owner: &Caller) -> RoomId {
+    let room = NewRoom {
+        id: state.new_room_id(),
+        kind: RoomKind::Public,
+        name: Some(RoomName::parse("Lobby").unwrap()),
+        topic: None,
+        epoch: Epoch("first".to_owned()),
+        at: state.now(),
+    };
+    store
+        .create_room(room, owner.user.id)
+        .await
+        .unwrap()
+        .room
+        .id
+}
+
+/// A connection, and messages of it that wait, numbered from one.
+async fn sender(limit: &str, count: u64) -> (AppState, Connection) {
+    let (state, store) = app_with(&[limit]).await;
+    let caller = guest(&state, &store).await;
+    let room = room_of(&state, &store, &caller).await;
+    let mut connection = connect(&state, &caller);
+    connection.documents.clear();
+    for n in 1..=count {
+        connection.receive(Received::Command(Command::Send {
+            id: RequestId(n),
+            room,
+            client_id: ClientId::from_uuid(Uuid::now_v7()),
+            body: n.to_string(),
+            reply_to: None,
+        }));
+    }
+    (state, connection)
+}
+
+/// What was answered, in order: the number of each message, or its refusal.
+async fn answers(connection: &mut Connection) -> Vec<(RequestId, Result<Number, ErrorCode>)> {
+    connection.start_jobs();
+    while !connection.under_way.is_empty() {
+        let outcome = connection.under_way.next().await;
+        connection.settle_all(outcome).ok().unwrap();
+        connection.start_jobs();
+    }
+    let answer = |doc: &Doc| match serde_json::from_str(doc).unwrap() {
+        ServerDoc::Ok(ok) => (ok.id, Ok(ok.sent.unwrap().number)),
+        ServerDoc::Err(error) => (error.id.unwrap(), Err(error.code)),
+        other => panic!("not an answer: {other:?}"),
+    };
+    connection.documents.iter().map(answer).collect()
+}
+
+#[tokio::test]
+async fn messages_one_behind_another_are_under_way_together_up_to_a_limit_and_keep_their_order() {
+    const MORE: u64 = 4;
+    let count = SENDS_UNDER_WAY as u64 + MORE;
+    let (_state, mut connection) = sender("--limit-sends=100/1s", count).await;
+    connection.start_jobs();
+    assert_eq!(connection.jobs.len() as u64, MORE);
+    let in_order: Vec<_> = (1..=count).map(|n| (RequestId(n), Ok(Number(n)))).collect();
+    assert_eq!(answers(&mut connection).await, in_order);
+}
+
+#[tokio::test]
+async fn what_a_node_has_under_way_behind_other_messages_is_bounded_and_the_first_is_not_in_it() {
+    let (state, mut connection) = sender("--limit-sends=100/1s", 3).await;
+    let all = u32::try_from(PIPELINED_SENDS).unwrap();
+    let all = state.pipelined_sends.clone().try_acquire_many_owned(all);
+    let all = all.unwrap();
+    connection.start_jobs();
+    assert_eq!(connection.jobs.len(), 2, "the first began");
+    drop(all);
+    connection.start_jobs();
+    assert_eq!(connection.jobs.len(), 0);
+    assert_eq!(answers(&mut connection).await.len(), 3);
+    let free = state.pipelined_sends.available_permits();
+    assert_eq!(free, PIPELINED_SENDS);
+}
+
+#[tokio::test]
+async fn a_command_waits_for_the_messages_before_it_and_they_for_a_command() {
+    let (_state, mut connection) = sender("--limit-sends=100/1s", 2).await;
+    let unknown = RoomId::from_uuid(Uuid::nil());
+    connection.receive(Received::Command(Command::Unsub {
+        id: RequestId(3),
+        room: unknown,
+    }));
+    connection.start_jobs();
+    assert_eq!(connection.jobs.len(), 1);
+    assert!(connection.documents.is_empty(), "it is not answered yet");
+    let outcome = connection.under_way.next().await;
+    connection.settle_all(outcome).ok().unwrap();
+    connection.start_jobs();
+    let last: ServerDoc = serde_json::from_str(&connection.documents[2]).unwrap();
+    assert!(matches!(last, ServerDoc::Ok(ok) if ok.id == RequestId(3)));
+}
+
+#[tokio::test]
+async fn what_is_behind_a_message_that_is_refused_for_now_does_not_overtake_it() {
+    let (state, mut connection) = sender("--limit-sends=2/1h", 3).await;
+    let room = match &connection.jobs[0] {
+        Job::Send(send) => send.room,
+        _ => panic!("not a message"),
+    };
+    let user = connection.caller.as_ref().unwrap().user.id;
+    let repeat = connection.jobs.iter().find_map(|job| match job {
+        Job::Send(send) => Some(send.message.clone()),
+        _ => None,
+    });
+    let ok = |n| (RequestId(n), Ok(Number(n)));
+    let refused = |n| (RequestId(n), Err(ErrorCode::RateLimited));
+    assert_eq!(answers(&mut connection).await, [ok(1), ok(2), refused(3)]);
+    // The bucket may fill in between, by another message that costs nothing after all.
+    state.rates.sends.refill(&(user, room));
+    for (id, message) in [(4, None), (5, repeat)] {
+        connection.receive(Received::Command(Command::Send {
+            id: RequestId(id),
+            room,
+            client_id: message
+                .as_ref()
+                .map_or(ClientId::from_uuid(Uuid::now_v7()), |it| it.client_id),
+            body: message.map_or("later".to_owned(), |it| it.body),
+            reply_to: None,
+        }));
+    }
+    let answers = answers(&mut connection).await;
+    let first_again = (RequestId(5), Ok(Number(1)));
+    assert_eq!(answers[3..], [refused(4), first_again]);
 }
