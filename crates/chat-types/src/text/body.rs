@@ -29,7 +29,11 @@ impl MessageBody {
         if body.chars().any(is_forbidden_control) {
             return Err(TextReason::ForbiddenCharacter);
         }
-        let body: String = body.nfc().collect();
+        let body = if body.is_ascii() {
+            body
+        } else {
+            body.nfc().collect()
+        };
         check_stacks(&body, limits::BODY_MARKS)?;
         let body = without_long_gaps(&body);
         let body = body.trim_end().trim_start_matches('\n');

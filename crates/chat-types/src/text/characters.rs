@@ -43,6 +43,10 @@ pub(super) fn check_name(name: &str) -> Result<(), TextReason> {
 /// At most so many combining marks on a letter: too few for "zalgo". What shows as nothing is no
 /// letter between two marks.
 pub(super) fn check_stacks(text: &str, most: usize) -> Result<(), TextReason> {
+    // No mark is ASCII, and most texts are nothing else.
+    if text.is_ascii() {
+        return Ok(());
+    }
     let mut marks = 0;
     for c in text.nfd() {
         if is_mark(c) {
@@ -107,6 +111,10 @@ pub(super) fn is_visible(c: char) -> bool {
 /// Control, format (bidi controls and zero-width characters are among them), private-use,
 /// surrogate and unassigned characters, line separators, and those that show as nothing.
 pub(super) fn is_forbidden(c: char) -> bool {
+    // The table is searched for each character; of ASCII only the control characters are in it.
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     matches!(
         c.general_category(),
         GeneralCategory::Control
@@ -138,4 +146,22 @@ fn is_invisible(c: char) -> bool {
             | '\u{1d159}'
             | '\u{e0100}'..='\u{e01ef}'
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_for_ascii_is_what_the_table_says() {
+        for c in (0..0x80).map(char::from) {
+            let category = c.general_category();
+            assert_eq!(
+                is_forbidden(c),
+                category == GeneralCategory::Control,
+                "{c:?}"
+            );
+            assert!(!is_mark(c) && category != GeneralCategory::Format, "{c:?}");
+        }
+    }
 }
