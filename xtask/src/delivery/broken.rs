@@ -409,6 +409,11 @@ fn sides_that_name_each_other_wrongly() {
 }
 
 #[test]
+fn a_gateway_makes_a_side_as_secure_as_its_own_certificate() {
+    assert_eq!(between(&behind_gateway(), &overlay(PAGE)), []);
+}
+
+#[test]
 fn a_front_end_that_may_not_reach_the_api() {
     let (backend, mut frontend) = (overlay(PROD), overlay(PAGE));
     let peer = &mut spec(&mut frontend, "NetworkPolicy", "chat-frontend-api")["egress"][0]["to"][0];

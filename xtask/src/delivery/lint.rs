@@ -157,6 +157,9 @@ fn shellcheck() -> anyhow::Result<()> {
     check
         .current_dir(paths::root())
         .args(files(".ci", |_| true)?);
+    if paths::root().join("images").is_dir() {
+        check.args(files("images", |name| has_extension(name, "sh"))?);
+    }
     process::run(&mut check)
 }
 

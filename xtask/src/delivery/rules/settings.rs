@@ -193,15 +193,15 @@ pub(crate) fn faults_between(backend: &Tree, frontend: &Tree) -> Vec<Fault> {
             format!("API_BASE_URL is {api}, ALLOWED_HOSTS is {hosts}"),
         );
     }
-    let secure = told(backend, "TLS_CERT_FILE").is_some();
+    let secure = is_secure(backend);
     if secure != (scheme == "https") {
         fault(
             Rule::SidesDisagree,
-            format!("API_BASE_URL is {api}, TLS of the back end: {secure}"),
+            format!("API_BASE_URL is {api}, https of the back end: {secure}"),
         );
     }
     let origins = told(backend, "ALLOWED_ORIGINS").unwrap_or_default();
-    let page = if told(frontend, "TLS_CERT_FILE").is_some() {
+    let page = if is_secure(frontend) {
         "https://"
     } else {
         "http://"
@@ -222,6 +222,12 @@ pub(crate) fn faults_between(backend: &Tree, frontend: &Tree) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Whether browsers reach a side by https: its pods speak TLS, or a Gateway in front of them.
+fn is_secure(tree: &Tree) -> bool {
+    let speaks_tls = |pods: Pods<'_>| value(&variables(tree, &pods), "TLS_CERT_FILE").is_some();
+    tree.of_kind("Gateway").next().is_some() || tree.pods().any(speaks_tls)
 }
 
 /// Pods of the other side, whichever namespace it has, that the policies of one side name.
