@@ -60,7 +60,7 @@ async fn admin(app: &TestApp, path: &str) -> u16 {
 }
 
 /// Says it again when it was told to, as a client does, until it is stored.
-async fn say_until_stored(socket: &mut Socket, room: RoomId, body: &str) -> Sent {
+async fn say_until_stored(app: &TestApp, socket: &mut Socket, room: RoomId, body: &str) -> Sent {
     let said = async {
         loop {
             let id = socket.say_later(room, body).await;
@@ -74,7 +74,7 @@ async fn say_until_stored(socket: &mut Socket, room: RoomId, body: &str) -> Sent
             });
             match answer.await {
                 Ok(sent) => return sent,
-                Err(wait_ms) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+                Err(wait_ms) => app.clock.advance_ms(wait_ms),
             }
         }
     };
@@ -111,7 +111,7 @@ async fn a_restart_of_the_database_is_said_on_sockets_that_stay_open() {
     assert_eq!(admin(&app, "/healthz").await, 200, "it needs no restart");
 
     server.restart().unwrap();
-    let sent = say_until_stored(&mut socket, room, "after").await;
+    let sent = say_until_stored(&app, &mut socket, room, "after").await;
     assert_eq!(sent.number.0, 2);
     assert_eq!(reader.heard(room).await, "before");
     assert_eq!(reader.heard(room).await, "after");
