@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
 
 use crate::{Error, Result};
 
@@ -77,6 +81,11 @@ impl Authority {
         Ok(pair)
     }
 
+    /// Its own certificate, in PEM.
+    pub fn certificate(&self) -> String {
+        self.0.pem()
+    }
+
     /// A client that trusts this authority only, and offers HTTP/1.1.
     ///
     /// # Panics
@@ -106,10 +115,43 @@ impl Authority {
     }
 }
 
+impl Pair {
+    /// A server with this certificate.
+    ///
+    /// # Errors
+    /// When the files are not those that were written.
+    pub fn server(&self) -> Result<Arc<ServerConfig>> {
+        let certificate = CertificateDer::from_pem_file(&self.certificate).map_err(unusable)?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(unusable)?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?;
+        let config = config.with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate], key);
+        config.map(Arc::new).map_err(unusable)
+    }
+}
+
+/// The server's side of a connection, without tokio.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub fn accept(
+    config: &Arc<ServerConfig>,
+    tcp: TcpStream,
+) -> io::Result<StreamOwned<ServerConnection, TcpStream>> {
+    let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+    Ok(StreamOwned::new(session, tcp))
+}
+
 fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).map_err(Error::system(path.display().to_string()))
 }
 
 fn refused(error: rcgen::Error) -> Error {
     Error::system("a certificate cannot be made")(io::Error::other(error))
+}
+
+fn unusable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::system("a certificate cannot be used")(io::Error::other(error))
 }

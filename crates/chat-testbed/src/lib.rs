@@ -16,7 +16,7 @@ mod open_files;
 mod postgres;
 mod process;
 
-pub use authority::{Authority, Pair, Valid};
+pub use authority::{Authority, Pair, Valid, accept};
 pub use database::{Database, database};
 pub use error::Error;
 pub use nats::Nats;

@@ -2,6 +2,7 @@
 //! of its own. It calls the API for one thing only: which origins may frame a site's rooms.
 
 mod allowance;
+pub mod api;
 pub mod assets;
 pub mod config;
 pub mod headers;
@@ -25,6 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 use tower_http::compression::CompressionLayer;
 
+use self::api::Api;
 use self::assets::Assets;
 use self::config::Config;
 use self::sites::Sites;
@@ -41,15 +43,19 @@ struct Inner {
 
 impl AppState {
     /// Puts the parts together, and lets views run on the server's runtime.
-    pub fn new(config: Config, assets: Assets) -> Self {
+    ///
+    /// # Errors
+    /// When nothing is there by which the API could be trusted.
+    pub fn new(config: Config, assets: Assets) -> anyhow::Result<Self> {
         // It refuses only where that was done before.
         let _ = any_spawner::Executor::init_tokio();
-        let sites = Sites::new(config.api_internal_url(), config.limit_lookups);
-        Self(Arc::new(Inner {
+        let api = Api::new(config.api_internal_url())?;
+        let sites = Sites::new(api, config.limit_lookups);
+        Ok(Self(Arc::new(Inner {
             config,
             assets,
             sites,
-        }))
+        })))
     }
 
     /// The configuration.
@@ -90,7 +96,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let admin = listen(config.admin_addr).await?;
     let stop = StopSignals::new()?;
     tracing::info!(addr = %public.local_addr()?, tls = tls.is_some(), admin = %admin.local_addr()?, api = %config.api_base, "serving");
-    let router = router(AppState::new(config, assets));
+    let router = router(AppState::new(config, assets)?);
     let running = Running::default();
     for (listener, router, tls, settings) in [
         (public, router, tls, settings),

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use chat_listener::AddressKey;
 use chat_types::id::SiteKey;
 use chat_types::room::Site;
@@ -15,6 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::allowance::Allowance;
+use super::api::Api;
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_mins(1);
@@ -25,8 +27,6 @@ const RENEWED_BEHIND: Duration = Duration::from_mins(5);
 const KEPT: Duration = Duration::from_hours(12);
 /// How long the API is left alone about a known site after it was asked in vain.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long the API may take.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How many keys that name nothing are remembered. Beyond that all of them are forgotten.
 const NAMELESS: usize = 1_000;
 
@@ -52,8 +52,7 @@ type Asking = Shared<BoxFuture<'static, Answer>>;
 pub struct Sites(Arc<Inner>);
 
 struct Inner {
-    api: String,
-    client: reqwest::Client,
+    api: Api,
     lookups: Allowance,
     memory: Mutex<Memory>,
 }
@@ -87,20 +86,10 @@ enum Remembered {
 }
 
 impl Sites {
-    /// Asks the API at `api`; for keys of no known site `lookups` times a minute for each address.
-    ///
-    /// # Panics
-    /// Only where the operating system gives no source of randomness.
-    pub fn new(api: String, lookups: u32) -> Self {
-        let client = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .expect("a client without special settings can be made");
+    /// Asks the API; for keys of no known site `lookups` times a minute for each address.
+    pub fn new(api: Api, lookups: u32) -> Self {
         Self(Arc::new(Inner {
             api,
-            client,
             lookups: Allowance::per_minute(lookups),
             memory: Mutex::default(),
         }))
@@ -162,15 +151,18 @@ impl Sites {
     }
 
     async fn request(&self, site: &SiteKey) -> Answer {
-        let request = self.0.client.get(format!("{}/v1/sites/{site}", self.0.api));
-        let unavailable = |_| SiteError::Unavailable;
-        let response = request.send().await.map_err(unavailable)?;
-        match response.status().as_u16() {
-            200 => {
-                let site = response.json::<Site>().await.map_err(unavailable)?;
+        let answer = self.0.api.get(&format!("/v1/sites/{site}")).await;
+        let (status, body) = answer.map_err(|error| {
+            tracing::warn!(error = format!("{error:#}"), "the API cannot be asked");
+            SiteError::Unavailable
+        })?;
+        match status {
+            StatusCode::OK => {
+                let site: Site =
+                    serde_json::from_slice(&body).map_err(|_| SiteError::Unavailable)?;
                 Ok(ancestors(&site).into())
             }
-            404 => Err(SiteError::NotFound),
+            StatusCode::NOT_FOUND => Err(SiteError::NotFound),
             _ => Err(SiteError::Unavailable),
         }
     }
@@ -261,7 +253,6 @@ mod tests {
 
     use axum::Json;
     use axum::extract::Path;
-    use axum::http::StatusCode;
     use axum::response::{IntoResponse, Response};
     use axum::routing::get;
 
@@ -270,12 +261,12 @@ mod tests {
     /// What the API says about the site `blog`, and how often it was asked about anything. Every
     /// other site that begins with `real` is there, and no more.
     #[derive(Default)]
-    struct Api {
+    struct FakeApi {
         status: AtomicU16,
         asked: AtomicUsize,
     }
 
-    impl Api {
+    impl FakeApi {
         async fn start() -> (Arc<Self>, Sites) {
             let api = Arc::new(Self::default());
             api.says(200);
@@ -288,7 +279,7 @@ mod tests {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let base = format!("http://{}", listener.local_addr().unwrap());
             tokio::spawn(async move { axum::serve(listener, router).await });
-            (api, Sites::new(base, LOOKUPS))
+            (api, Sites::new(Api::new(base).unwrap(), LOOKUPS))
         }
 
         fn answer(&self, key: &str) -> Response {
@@ -352,7 +343,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fresh_answer_is_used_without_asking() {
-        let ((api, sites), now) = (Api::start().await, Instant::now());
+        let ((api, sites), now) = (FakeApi::start().await, Instant::now());
         for later in [Duration::ZERO, before(FRESH)] {
             let answer = visit(&sites, "blog", now + later).await;
             assert_eq!(&*answer.unwrap(), "https://blog.example");
@@ -362,7 +353,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_ageing_answer_is_used_at_once_and_asked_again_behind_once() {
-        let ((api, sites), now) = (Api::start().await, Instant::now());
+        let ((api, sites), now) = (FakeApi::start().await, Instant::now());
         visit(&sites, "blog", now).await.unwrap();
         for _ in 0..5 {
             visit(&sites, "blog", now + FRESH).await.unwrap();
@@ -378,7 +369,7 @@ mod tests {
     #[tokio::test]
     async fn a_known_site_is_served_while_the_api_refuses_and_not_for_ever() {
         for refusal in REFUSALS {
-            let ((api, sites), now) = (Api::start().await, Instant::now());
+            let ((api, sites), now) = (FakeApi::start().await, Instant::now());
             visit(&sites, "blog", now).await.unwrap();
             api.says(refusal);
             for later in [FRESH, RENEWED_BEHIND, before(KEPT)] {
@@ -395,7 +386,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_api_that_refuses_is_asked_about_a_site_only_now_and_then() {
-        let ((api, sites), now) = (Api::start().await, Instant::now());
+        let ((api, sites), now) = (FakeApi::start().await, Instant::now());
         visit(&sites, "blog", now).await.unwrap();
         api.says(429);
         let old = now + RENEWED_BEHIND;
@@ -409,7 +400,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_site_that_is_gone_is_gone_when_nobody_visited_it_for_a_while() {
-        let ((api, sites), now) = (Api::start().await, Instant::now());
+        let ((api, sites), now) = (FakeApi::start().await, Instant::now());
         visit(&sites, "blog", now).await.unwrap();
         api.says(404);
         let gone = visit(&sites, "blog", now + RENEWED_BEHIND).await;
@@ -418,7 +409,7 @@ mod tests {
 
     #[tokio::test]
     async fn keys_that_name_nothing_push_no_site_out_and_cost_bounded_memory() {
-        let ((api, sites), now) = (Api::start().await, Instant::now());
+        let ((api, sites), now) = (FakeApi::start().await, Instant::now());
         visit(&sites, "blog", now).await.unwrap();
         for number in 0..=u32::try_from(NAMELESS).unwrap() {
             let answer = visit_by(number, &sites, &format!("guess-{number}"), now).await;
@@ -432,7 +423,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_has_few_unknown_keys_looked_up_and_known_sites_are_open_to_it() {
-        let ((api, sites), now) = (Api::start().await, Instant::now());
+        let ((api, sites), now) = (FakeApi::start().await, Instant::now());
         visit(&sites, "blog", now).await.unwrap();
         for guess in ["a", "b", "c"] {
             assert_eq!(visit(&sites, guess, now).await, Err(SiteError::NotFound));
@@ -447,7 +438,7 @@ mod tests {
 
     #[tokio::test]
     async fn real_sites_use_up_no_allowance() {
-        let ((_api, sites), now) = (Api::start().await, Instant::now());
+        let ((_api, sites), now) = (FakeApi::start().await, Instant::now());
         for number in 0..2 * LOOKUPS {
             assert!(visit(&sites, &format!("real-{number}"), now).await.is_ok());
         }
@@ -455,7 +446,7 @@ mod tests {
 
     #[tokio::test]
     async fn visitors_who_come_at_once_cost_one_question() {
-        let ((api, sites), now) = (Api::start().await, Instant::now());
+        let ((api, sites), now) = (FakeApi::start().await, Instant::now());
         let blog = key("blog");
         let visits = (0..20).map(|number| sites.frame_ancestors_at(&blog, visitor(number), now));
         for answer in futures_util::future::join_all(visits).await {
@@ -466,7 +457,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_api_that_is_away_is_unavailable() {
-        let sites = Sites::new("http://127.0.0.1:9".to_owned(), LOOKUPS);
+        let sites = Sites::new(Api::new("http://127.0.0.1:9".to_owned()).unwrap(), LOOKUPS);
         let answer = visit(&sites, "blog", Instant::now()).await;
         assert_eq!(answer, Err(SiteError::Unavailable));
     }

@@ -1,38 +1,53 @@
 //! What stands in the frame of another site's page.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use chat_testbed::{Authority, Valid};
 
 use crate::support::FrontEnd;
 
 /// An API that knows the site `blog`, on a thread that ends with the test's process.
 fn api() -> String {
+    let address = serve(Ok);
+    format!("http://{address}")
+}
+
+/// Such an API over what `secure` makes of each connection.
+fn serve<S: Read + Write>(
+    secure: impl Fn(TcpStream) -> std::io::Result<S> + Send + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
-            let line = request.next().unwrap().unwrap();
-            let (status, body) = if line.contains("/v1/sites/blog ") {
-                (
-                    "200 OK",
-                    r#"{"key":"blog","origins":["https://blog.example"]}"#,
-                )
-            } else {
-                ("404 Not Found", "{}")
-            };
-            let length = body.len();
-            let head =
-                format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close");
-            write!(
-                stream,
-                "{head}\r\ncontent-type: application/json\r\n\r\n{body}"
-            )
-            .unwrap();
+            // Who does not trust it goes away.
+            let _ = secure(stream.unwrap()).and_then(answer);
         }
     });
-    base
+    address
+}
+
+fn answer(stream: impl Read + Write) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    let (status, body) = if line.contains("/v1/sites/blog ") {
+        (
+            "200 OK",
+            r#"{"key":"blog","origins":["https://blog.example"]}"#,
+        )
+    } else {
+        ("404 Not Found", "{}")
+    };
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close");
+    let stream = stream.get_mut();
+    write!(
+        stream,
+        "{head}\r\ncontent-type: application/json\r\n\r\n{body}"
+    )?;
+    stream.flush()
 }
 
 fn start(api: &str, own: &[(&str, &str)]) -> FrontEnd {
@@ -59,6 +74,25 @@ fn a_known_site_may_frame_its_rooms() {
         policy.contains("frame-ancestors https://blog.example;"),
         "{policy}"
     );
+}
+
+#[test]
+fn an_api_over_tls_is_asked_where_its_authority_is_trusted() {
+    let authority = Authority::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pair = authority.issue(Valid::Now, folder.path()).unwrap();
+    let config = pair.server().unwrap();
+    let port = serve(move |tcp| chat_testbed::accept(&config, tcp)).port();
+    let api = format!("https://localhost:{port}");
+    let root = folder.path().join("root.crt");
+    std::fs::write(&root, authority.certificate()).unwrap();
+    let stranger = folder.path().join("stranger.crt");
+    std::fs::write(&stranger, Authority::new().unwrap().certificate()).unwrap();
+    for (trusted, status) in [(root, "HTTP/1.1 200"), (stranger, "HTTP/1.1 503")] {
+        let trusting = [("SSL_CERT_FILE", trusted.to_str().unwrap())];
+        let answer = start(&api, &trusting).get("/embed/blog/x", "");
+        assert!(answer.starts_with(status), "{answer}");
+    }
 }
 
 #[test]
