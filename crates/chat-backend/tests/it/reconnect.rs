@@ -341,7 +341,8 @@ async fn a_reader_who_fell_behind_is_told_and_catches_up_without_a_gap() {
 #[tokio::test]
 async fn a_reader_who_takes_nothing_is_closed_and_delays_nobody() {
     let mut own = FLOODABLE.to_vec();
-    own.push(("--write-stall-ms", "200"));
+    // Longer than a healthy reader of this process ever waits for its turn.
+    own.push(("--write-stall-ms", "2000"));
     let app = TestApp::start_with(&own).await;
     let room = app
         .guest("host")
