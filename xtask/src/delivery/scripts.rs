@@ -266,7 +266,7 @@ fn its_own_commit_moves_nothing() {
 }
 
 #[test]
-fn after_a_rollback_the_next_change_moves_on() {
+fn after_a_rollback_the_next_change_of_the_side_moves_on_and_no_other() {
     let world = World::begin();
     let good = world.change("crates/chat-backend/src/main.rs");
     world.bumped(&good);
@@ -279,6 +279,13 @@ fn after_a_rollback_the_next_change_moves_on() {
     git(&world.ci(), &["revert", "--no-edit", "HEAD"]);
     git(&world.ci(), &["push", "--quiet", "origin", "HEAD:main"]);
     assert_eq!(world.runs(), [good.clone(), good.clone()]);
+    let elsewhere = world.change("docs/b.md");
+    world.bumped(&elsewhere);
+    assert_eq!(
+        world.runs(),
+        [good.clone(), good.clone()],
+        "it is still bad"
+    );
     let fixed = world.change("crates/chat-backend/src/main.rs");
     world.bumped(&fixed);
     assert_eq!(world.runs(), [fixed, good]);
