@@ -14,8 +14,8 @@ use crate::input::ConnId;
 const BACKOFF_BASE_MS: u64 = 500;
 /// No back-off is longer.
 const BACKOFF_CAP_MS: u64 = 30_000;
-/// Who loses a connection with something unanswered waits a random time up to this before the first
-/// attempt. The rest of a crowd is as spread as ever, and those few come before it.
+/// Who loses a healthy connection with something unanswered waits a random time up to this before the
+/// first attempt. The rest of a crowd is as spread as ever, and those few come before it.
 const UNANSWERED_BACKOFF_MS: u64 = 100;
 /// A connection that lived so long ends the series of failures.
 const HEALTHY_MS: u64 = 60_000;
@@ -275,10 +275,12 @@ impl Client {
             self.reconnect.not_before = now.plus_ms(ms);
         }
         let is_hasty = now.since_ms(self.reconnect.tried_at) < IMPATIENT_MS;
-        let longest = if was_online && !is_hasty && self.has_unanswered() {
+        let is_first = self.reconnect.attempts == 0;
+        let backoff = self.next_backoff();
+        let longest = if was_online && is_first && !is_hasty && self.has_unanswered() {
             UNANSWERED_BACKOFF_MS
         } else {
-            self.next_backoff()
+            backoff
         };
         let until = now.plus_ms(self.rng.up_to(longest));
         let until = until.max(self.reconnect.not_before);

@@ -472,7 +472,7 @@ fn who_waits_for_an_answer_comes_back_within_a_tenth_of_a_second_and_the_crowd_i
 }
 
 #[test]
-fn haste_is_for_the_first_attempt_after_a_connection_that_lasted() {
+fn haste_is_for_the_first_attempt_of_a_series_after_a_connection_that_lasted() {
     let second = waits_of_a_crowd(|bench| {
         bench.pass(1_000);
         bench.send(2, "two");
@@ -482,8 +482,8 @@ fn haste_is_for_the_first_attempt_after_a_connection_that_lasted() {
         }
         bench.close(1006, "");
     });
-    assert!(second.iter().any(|wait| *wait > 400), "{second:?}");
-    assert!(second.iter().all(|wait| *wait <= 500), "{second:?}");
+    assert!(second.iter().any(|wait| *wait > 800), "{second:?}");
+    assert!(second.iter().all(|wait| *wait <= 1_000), "{second:?}");
     let short = waits_of_a_crowd(|bench| {
         bench.pass(999);
         bench.send(2, "two");
