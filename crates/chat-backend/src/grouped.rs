@@ -187,6 +187,8 @@ impl<Q: Questions> Answering<Q> {
     /// What the next statement answers; `None` gives the right up.
     fn next(&mut self) -> Option<Vec<Asked<Q>>> {
         let mut waiting = self.shared.lock();
+        // Who has stopped waiting needs no answer.
+        waiting.asked.retain(|(_, to)| !to.is_closed());
         let some = waiting.asked.len().min(AT_ONCE);
         if some == 0 {
             // While nobody can ask: who asks next begins anew.

@@ -312,7 +312,6 @@ pub(crate) async fn changed_after(
     rows.into_iter().map(change).collect()
 }
 
-/// A message as it is now.
 async fn reactors(
     connection: &mut PgConnection,
     messages: Vec<Uuid>,
@@ -326,6 +325,7 @@ async fn reactors(
     Ok(users.into_iter().map(UserId::from_uuid).collect())
 }
 
+/// A message as it is now.
 async fn message(
     connection: &mut PgConnection,
     room: RoomId,

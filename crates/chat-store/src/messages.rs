@@ -135,8 +135,8 @@ pub trait Messages {
     /// read position stays, so that what others wrote stays unread.
     ///
     /// Order: within a room, `seq` and `number` rise in the order of commits, both without gaps. The
-    /// call itself queues the message, what it returns only waits: of two calls for one room, one
-    /// after the other on this node, the first takes the lower number if both are appended.
+    /// call itself queues the message, what it returns only waits: of two calls for one author and
+    /// room, one after the other on this node, the first takes the lower number if both are appended.
     /// Repeats: the same `(room, author, client_id)` returns the first acknowledgement for ever and
     /// takes neither `seq` nor `number`. The text of the repeat must be the same unless the message
     /// was edited or deleted since: then its first text is gone and cannot be compared.

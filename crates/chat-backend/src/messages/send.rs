@@ -41,7 +41,8 @@ pub const PIPELINED_SENDS: usize = 3_072;
 #[must_use = "what is committed is published by whoever waits for it"]
 pub struct Sending {
     /// Whether the next message of the same sender may be under way beside this one: it will be
-    /// numbered after it. Not when this one may be refused for now.
+    /// numbered after it, unless the database fails this one only. Not when this one may be refused
+    /// by a rate.
     pub leads: bool,
     /// The acknowledgement; then it is committed and published.
     pub sent: Pin<Box<dyn Future<Output = Result<Sent, ApiError>> + Send>>,
@@ -124,8 +125,9 @@ fn queue(state: &AppState, caller: &Caller, drawn: Drawn, message: NewMessage) -
             None => appending.await,
         };
         if is_repeat(&appended) {
-            drawn.give_back(&state.rates);
+            // Who repeats too often pays with messages, and is then looked up no more.
             state.rates.repeats.take(caller.user.id, now)?;
+            drawn.give_back(&state.rates);
         } else if let Err(StoreError::NotFound(_) | StoreError::Conflict(_)) = appended
             && let Err(refused) = may_write(&state, &caller, room).await
         {

@@ -110,6 +110,22 @@ impl Mailbox {
         self.wake.notify_one();
     }
 
+    /// Forgets what was left for a user whose the connection turned out not to be. What was said to the
+    /// connection itself stays.
+    pub(super) fn disown(&self) {
+        let mut inbox = self.lock();
+        inbox.orders.retain(|order| match order {
+            Order::GoAway { .. } | Order::Close(CloseCode::TooManyConnections) => true,
+            Order::Close(_)
+            | Order::Unsubscribe(..)
+            | Order::ReplaceSession(_)
+            | Order::Send(_)
+            | Order::SendUnlessIdle(_)
+            | Order::Recheck => false,
+        });
+        inbox.docs = 0;
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }

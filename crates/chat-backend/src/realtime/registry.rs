@@ -164,6 +164,7 @@ impl Registry {
         };
         if let Standing::Claims(user, _) = entry.standing {
             entry.standing = Standing::Greeting;
+            entry.mailbox.disown();
             self.forget_of_user(user, id);
         }
     }

@@ -77,7 +77,7 @@ async fn a_message_that_is_refused_takes_from_no_rate() {
 
 #[tokio::test]
 async fn repeats_have_a_rate_of_their_own() {
-    let own = [("--limit-repeats", "3/1m"), ("--limit-sends", "2/1h")];
+    let own = [("--limit-repeats", "3/1m"), ("--limit-sends", "3/1h")];
     let app = TestApp::start_with(&own).await;
     let mina = app.guest("mina").await;
     let room = mina.room(RoomKind::Public, "lobby").await;
@@ -98,6 +98,9 @@ async fn repeats_have_a_rate_of_their_own() {
             .duplicate
     );
     mina.send(room, "two").await.unwrap();
+    // The one that was too much took from the rate of messages.
+    let spent = mina.send(room, "three").await.unwrap_err();
+    assert_eq!(spent.code(), ErrorCode::RateLimited);
 }
 
 #[tokio::test]

@@ -291,7 +291,10 @@ const FLOODABLE: [(&str, &str); 5] = [
 
 #[tokio::test]
 async fn a_reader_who_fell_behind_is_told_and_catches_up_without_a_gap() {
-    let app = TestApp::start_with(&FLOODABLE).await;
+    let mut own = FLOODABLE.to_vec();
+    // Nobody is to be closed for their slowness here.
+    own.push(("--write-stall-ms", "60000"));
+    let app = TestApp::start_with(&own).await;
     let visitor = app.guest("host").await;
     let room = visitor.open_page("blog", "/flood").await.room.id;
     let (mut laggard, mut at) = narrow_socket(&app, room).await;

@@ -207,6 +207,24 @@ async fn who_only_claims_to_be_a_user_takes_no_place_of_theirs() {
     assert_eq!(state.hub.users_online(), 0);
 }
 
+#[tokio::test]
+async fn what_is_left_for_a_user_is_not_told_to_who_only_claimed_to_be_them() {
+    let (state, store) = app().await;
+    let caller = guest(&state, &store).await;
+    let address = AddressKey::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let registration = state.hub.admit(address);
+    registration.claim(&proof(&caller));
+    let room = room_of(&state, &store, &caller).await;
+    state.hub.read_moved(caller.user.id, room, Number(1), None);
+    let (user, code) = (caller.user.id, CloseCode::Revoked);
+    state.hub.close_session(user, caller.session, code);
+    state.hub.drain(Duration::ZERO);
+    registration.disclaim();
+    let left = std::iter::from_fn(|| registration.mailbox.next_order());
+    let left: Vec<_> = left.collect();
+    assert!(matches!(left[..], [Order::GoAway { .. }]), "{left:?}");
+}
+
 async fn room_of(state: &AppState, store: &SqliteStore, owner: &Caller) -> RoomId {
     let room = NewRoom {
         id: state.new_room_id(),

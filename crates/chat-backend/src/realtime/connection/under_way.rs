@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use chat_types::id::RoomId;
 use chat_types::time::Timestamp;
+use futures_util::future::join_all;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -85,12 +86,14 @@ impl UnderWay {
     }
 }
 
+/// Each is published as soon as it is committed, whatever the one before it waits for.
 async fn finish(begun: Vec<(BegunSend, Place)>) -> Outcome {
-    let mut answers = Vec::with_capacity(begun.len());
-    for (send, _place) in begun {
-        answers.push(send.finish().await);
-    }
-    Outcome::Sent(answers)
+    let sends = begun.into_iter().map(|(send, place)| async move {
+        let answer = send.finish().await;
+        drop(place);
+        answer
+    });
+    Outcome::Sent(join_all(sends).await)
 }
 
 /// The place of a message among those under way; it ends with this.
@@ -113,12 +116,16 @@ struct Hold {
 pub(super) struct Holds(VecDeque<Hold>);
 
 impl Holds {
-    /// Holds the room as long as the refusal says.
+    /// Holds the room as long as the refusal says. One that is held stays so for its own time: what is
+    /// refused meanwhile says nothing new.
     pub(super) fn put(&mut self, room: RoomId, now: Timestamp, refused: ApiError) {
         let Some(wait_ms) = refused.retry_after_ms else {
             return;
         };
-        self.0.retain(|hold| hold.room != room && hold.lasts(now));
+        self.0.retain(|hold| hold.lasts(now));
+        if self.0.iter().any(|hold| hold.room == room) {
+            return;
+        }
         if self.0.len() == HELD_ROOMS {
             self.0.pop_front();
         }
@@ -172,6 +179,17 @@ mod tests {
             "the clock stepped back"
         );
         assert_eq!(wait_ms(room(2), NOW), None);
+    }
+
+    #[test]
+    fn a_room_that_is_held_is_not_held_longer_for_what_is_refused_meanwhile() {
+        let mut holds = Holds::default();
+        holds.put(room(1), NOW, ApiError::rate_limited(1_000));
+        holds.put(room(1), NOW.plus_ms(500), ApiError::rate_limited(60_000));
+        assert!(holds.refusal(room(1), NOW.plus_ms(999)).is_some());
+        assert!(holds.refusal(room(1), NOW.plus_ms(1_000)).is_none());
+        holds.put(room(1), NOW.plus_ms(1_000), ApiError::rate_limited(10));
+        assert!(holds.refusal(room(1), NOW.plus_ms(1_009)).is_some());
     }
 
     #[test]
