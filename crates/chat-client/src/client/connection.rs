@@ -378,8 +378,13 @@ impl Client {
             return None;
         };
         let silence = online.heard_at.plus_ms(online.silence_ms);
-        let answer = self.asked.values().map(|asked| asked.at.plus_ms(ANSWER_MS));
-        answer.chain([silence]).min()
+        let answer = self.owed_since().map(|since| since.plus_ms(ANSWER_MS));
+        earliest(&[Some(silence), answer])
+    }
+
+    /// When the oldest request without an answer was made: their ids rise.
+    fn owed_since(&self) -> Option<Timestamp> {
+        self.asked.values().next().map(|asked| asked.at)
     }
 
     /// When to ask a server that owes an answer, and says nothing else, whether it is there at all. A
@@ -393,8 +398,8 @@ impl Client {
         if pages || online.probe_until.is_some() {
             return None;
         }
-        let oldest = self.asked.values().map(|asked| asked.at).min()?;
-        Some(oldest.max(online.heard_at).plus_ms(DOUBT_MS))
+        let since = self.owed_since()?.max(online.heard_at);
+        Some(since.plus_ms(DOUBT_MS))
     }
 
     pub(super) fn link_wake(&self) -> Option<Timestamp> {
@@ -404,19 +409,18 @@ impl Client {
             Link::Waiting { until }
             | Link::Opening { until, .. }
             | Link::Greeting { until, .. } => Some(*until),
-            Link::Online(online) => self
-                .patience_ends()
-                .into_iter()
-                .chain(online.probe_until)
-                .chain(self.doubt_begins())
-                .min(),
+            Link::Online(online) => earliest(&[
+                self.patience_ends(),
+                online.probe_until,
+                self.doubt_begins(),
+            ]),
         };
         let hidden = self.hidden_since.and_then(|since| match &self.link {
             Link::Online(online) if !online.idle => Some(since.plus_ms(IDLE_MS)),
             _ if self.outbox.is_waiting() => None,
             _ => Some(since.plus_ms(PAUSE_MS)),
         });
-        link.into_iter().chain(hidden).min()
+        earliest(&[link, hidden])
     }
 
     /// Whether the server takes the user's writes now.
@@ -472,4 +476,9 @@ fn release(text: &str) -> Option<[u64; 3]> {
     let core = text.split(['-', '+']).next()?;
     let mut parts = core.split('.').map(|part| part.parse().ok());
     Some([parts.next()??, parts.next()??, parts.next()??])
+}
+
+/// The first of the times that are set.
+fn earliest(times: &[Option<Timestamp>]) -> Option<Timestamp> {
+    times.iter().copied().flatten().min()
 }
