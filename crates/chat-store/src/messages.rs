@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use async_trait::async_trait;
-use chat_types::event::{Event, Message};
-use chat_types::id::{ClientId, MessageId, Number, RoomId, UserId};
+use chat_types::event::{Change, Content, Event, Message, ReplyPreview, User};
+use chat_types::id::{ClientId, MessageId, Number, RoomId, Seq, UserId};
 use chat_types::room::{History, Role, Sent};
 use chat_types::text::{Emoji, MessageBody};
 use chat_types::time::Timestamp;
@@ -30,6 +30,53 @@ pub struct NewMessage {
     pub joins_as: Role,
     /// Now.
     pub at: Timestamp,
+}
+
+impl NewMessage {
+    /// What it is once it has its place in the room: the acknowledgement, and the event as a load shows
+    /// the message. `author` and `reply_to` are what its author and what it answers are then.
+    pub fn at_place(
+        &self,
+        seq: Seq,
+        number: Number,
+        author: User,
+        reply_to: Option<ReplyPreview>,
+    ) -> Appended {
+        let message = Message {
+            id: self.id,
+            number,
+            seq,
+            author,
+            client_id: self.client_id,
+            content: Content::Text {
+                body: self.body.as_str().to_owned(),
+            },
+            sent_at: self.at,
+            edited_at: None,
+            pinned: false,
+            reply_to,
+            reactions: Vec::new(),
+        };
+        let event = Event {
+            room: self.room,
+            seq,
+            at: self.at,
+            change: Change::Message {
+                message: Box::new(message),
+            },
+        };
+        let sent = Sent {
+            id: self.id,
+            seq,
+            number,
+            at: self.at,
+            duplicate: false,
+        };
+        Appended {
+            sent,
+            events: vec![event],
+        }
+    }
 }
 
 /// A message that is committed.

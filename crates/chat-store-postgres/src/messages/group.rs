@@ -11,9 +11,8 @@
 use std::collections::HashSet;
 
 use chat_store::{Appended, NewMessage};
-use chat_types::event::{Change, Content, Event, Message, ReplyPreview};
+use chat_types::event::ReplyPreview;
 use chat_types::id::{ClientId, RoomId, UserId};
-use chat_types::room::Sent;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -103,13 +102,6 @@ struct PlainRow {
 impl PlainRow {
     /// The acknowledgement of `new`, and the event as a load would show the message.
     fn appended(self, new: &NewMessage) -> error::Result<Appended> {
-        let sent = Sent {
-            id: new.id,
-            seq: seq(self.seq)?,
-            number: number(self.number)?,
-            at: new.at,
-            duplicate: false,
-        };
         let reply_to = match (new.reply_to, self.answered_number, self.answered_author) {
             (Some(id), Some(answered), Some(author)) => Some(ReplyPreview {
                 id,
@@ -119,33 +111,8 @@ impl PlainRow {
             }),
             _ => None,
         };
-        let message = Message {
-            id: new.id,
-            number: sent.number,
-            seq: sent.seq,
-            author: value::user(*new.author.as_uuid(), self.author_name, &self.author_kind)?,
-            client_id: new.client_id,
-            content: Content::Text {
-                body: new.body.as_str().to_owned(),
-            },
-            sent_at: new.at,
-            edited_at: None,
-            pinned: false,
-            reply_to,
-            reactions: Vec::new(),
-        };
-        let event = Event {
-            room: new.room,
-            seq: sent.seq,
-            at: new.at,
-            change: Change::Message {
-                message: Box::new(message),
-            },
-        };
-        Ok(Appended {
-            sent,
-            events: vec![event],
-        })
+        let author = value::user(*new.author.as_uuid(), self.author_name, &self.author_kind)?;
+        Ok(new.at_place(seq(self.seq)?, number(self.number)?, author, reply_to))
     }
 }
 

@@ -9,9 +9,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chat_store::{Appended, NewMessage};
-use chat_types::event::{Change, Content, Event, Message, ReplyPreview};
+use chat_types::event::ReplyPreview;
 use chat_types::id::{ClientId, RoomId, UserId};
-use chat_types::room::Sent;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -260,51 +259,20 @@ impl<'a> Group<'a> {
 impl Found {
     /// The acknowledgement of `new` at its place, and the event as a load would show the message.
     fn appended(self, new: &NewMessage, place: (i64, i64)) -> error::Result<Appended> {
-        let sent = Sent {
-            id: new.id,
-            seq: seq(place.0)?,
-            number: number(place.1)?,
-            at: new.at,
-            duplicate: false,
+        let reply_to = match new.reply_to {
+            None => None,
+            Some(id) => {
+                let damaged = || Failure::damaged("messages.reply_to");
+                Some(ReplyPreview {
+                    id,
+                    number: number(self.answered_number.ok_or_else(damaged)?)?,
+                    author: self.answered_author.ok_or_else(damaged)?,
+                    excerpt: self.answered_excerpt.unwrap_or_default(),
+                })
+            }
         };
-        let message = Message {
-            id: new.id,
-            number: sent.number,
-            seq: sent.seq,
-            reply_to: match new.reply_to {
-                None => None,
-                Some(id) => {
-                    let damaged = || Failure::damaged("messages.reply_to");
-                    Some(ReplyPreview {
-                        id,
-                        number: number(self.answered_number.ok_or_else(damaged)?)?,
-                        author: self.answered_author.ok_or_else(damaged)?,
-                        excerpt: self.answered_excerpt.unwrap_or_default(),
-                    })
-                }
-            },
-            author: value::user(*new.author.as_uuid(), self.author_name, &self.author_kind)?,
-            client_id: new.client_id,
-            content: Content::Text {
-                body: new.body.as_str().to_owned(),
-            },
-            sent_at: new.at,
-            edited_at: None,
-            pinned: false,
-            reactions: Vec::new(),
-        };
-        let event = Event {
-            room: new.room,
-            seq: sent.seq,
-            at: new.at,
-            change: Change::Message {
-                message: Box::new(message),
-            },
-        };
-        Ok(Appended {
-            sent,
-            events: vec![event],
-        })
+        let author = value::user(*new.author.as_uuid(), self.author_name, &self.author_kind)?;
+        Ok(new.at_place(seq(place.0)?, number(place.1)?, author, reply_to))
     }
 }
 
