@@ -79,7 +79,7 @@ static RESERVED: LazyLock<Reserved> = LazyLock::new(|| Reserved {
 /// Whether a name is reserved, looks reserved, or reads so with digits and signs for letters.
 pub(super) fn is_reserved(name: &str) -> bool {
     let read: String = name.chars().map(as_letter).collect();
-    [name, &read].into_iter().any(looks_reserved)
+    looks_reserved(name) || (read != name && looks_reserved(&read))
 }
 
 fn looks_reserved(name: &str) -> bool {

@@ -72,6 +72,10 @@ fn without_dot(c: char) -> char {
 }
 
 fn plain_letter(c: char) -> char {
+    // Most names are of these, and none of them passes for another one.
+    if matches!(c, '\0'..='\x7f' | '\u{1100}'..='\u{11ff}') {
+        return c;
+    }
     let in_shape = match c {
         '\u{1f150}'..='\u{1f169}' => Some(u32::from(c) - 0x1f150), // white on a black disc
         '\u{1f170}'..='\u{1f189}' => Some(u32::from(c) - 0x1f170), // white on a black square
