@@ -36,6 +36,7 @@ use axum::response::{IntoResponse, Response};
 use chat_listener::Served;
 use chat_store::Store;
 use chat_types::problem::ErrorCode;
+use mimalloc::MiMalloc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -52,6 +53,10 @@ use self::reads::LatePositions;
 use self::realtime::{Broker, Hub};
 use self::shutdown::Lifecycle;
 use self::state::{AppState, Services};
+
+/// A busy server makes and frees many small pieces on several threads at once.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The release.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
