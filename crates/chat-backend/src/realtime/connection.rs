@@ -8,6 +8,7 @@
 mod under_way;
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::Duration;
 
 use chat_types::close::CloseCode;
@@ -166,21 +167,31 @@ impl Connection {
     }
 
     async fn serve(&mut self, wire: &mut Wire) -> Result<std::convert::Infallible, End> {
+        let mut alarm = pin!(sleep_until(self.deadlines.next()));
         loop {
             self.follow_orders()?;
             self.start_jobs();
+            self.collect_news();
             if let Some(text) = self.next_frame() {
                 wire.send_text(text).await?;
             } else if let Some(leaving) = self.may_leave() {
                 return Err(End::Close(leaving.code, Some(leaving.retry_ms)));
             }
             let has_more = self.has_documents();
+            // A moment that moves away is found when the alarm goes off: most of them move with all that is
+            // heard, and to set an alarm takes a lock that all connections share.
+            if self.deadlines.next() < alarm.deadline() {
+                alarm.as_mut().reset(self.deadlines.next());
+            }
             let reads = self.jobs.len() < PIPELINE && !self.is_leaving();
             tokio::select! {
                 incoming = wire.receive(), if reads => self.read(incoming)?,
                 outcome = self.under_way.next() => self.settle_all(outcome)?,
-                () = self.registration.mailbox.woken() => self.collect_news(),
-                () = sleep_until(self.deadlines.next()) => self.act_on_time()?,
+                () = self.registration.mailbox.woken() => {}
+                () = &mut alarm => {
+                    self.act_on_time()?;
+                    alarm.as_mut().reset(self.deadlines.next());
+                }
                 () = std::future::ready(()), if has_more => {}
             }
         }
