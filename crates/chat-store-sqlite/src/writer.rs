@@ -33,7 +33,7 @@ use crate::open::PATIENCE;
 /// Jobs that may wait; one more is refused with `Unavailable`.
 const QUEUE_JOBS: usize = 4096;
 /// Jobs in one transaction.
-const GROUP_JOBS: usize = 256;
+const GROUP_JOBS: usize = 1024;
 /// Bytes of text after which a transaction takes no further job.
 const GROUP_BYTES: usize = 512 * 1024;
 
