@@ -43,15 +43,17 @@ pub enum OpenError {
         /// What it must be, and why.
         wanted: &'static str,
     },
-    /// A newer version of the service migrated the database.
+    /// A newer version of the service migrated the database, and left this one behind.
     #[error(
-        "the database {place} has schema version {found}, this version of the service knows only up to {known}; start the newer version or restore an older backup"
+        "the database {place} has schema version {found}, on which only a version of the service that knows schema version {oldest} can work; this one knows only up to {known}; start the newer version or restore an older backup"
     )]
     NewerSchema {
         /// Host, port and database.
         place: String,
         /// The version in the database.
         found: i64,
+        /// The oldest version that has to be known to work on it.
+        oldest: i64,
         /// The newest version known here.
         known: i64,
     },

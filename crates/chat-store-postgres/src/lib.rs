@@ -50,7 +50,8 @@ impl PostgresStore {
     /// Dropping the store without [`close`](Store::close) loses nothing that was acknowledged.
     ///
     /// # Errors
-    /// When it cannot be reached, is too old, does not keep its promises or has a newer schema.
+    /// When it cannot be reached, is too old, does not keep its promises, or has a newer schema
+    /// that leaves this release behind.
     pub async fn open(settings: &Settings) -> std::result::Result<Self, OpenError> {
         open::open(settings).await
     }

@@ -14,6 +14,11 @@ use crate::writer::{WRITERS, Writer};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// The newest migration that was run, by this release or a newer one.
+const NEWEST: &str = "SELECT max(version) FROM _sqlx_migrations";
+/// The oldest schema version of whose programs one may still work here.
+const FLOOR: &str = "SELECT oldest FROM schema_floor WHERE id = 1";
+
 /// The oldest PostgreSQL that will do.
 const OLDEST: u32 = 15;
 
@@ -231,23 +236,54 @@ async fn run_migrations(
     options: &PgConnectOptions,
     connection: &mut PgConnection,
 ) -> Result<(), OpenError> {
-    MIGRATIONS
-        .run_direct(None, connection, false)
-        .await
-        .map_err(|error| migration(options, error))
+    let failed = |source| OpenError::Migration {
+        place: place(options),
+        source,
+    };
+    match MIGRATIONS.run_direct(None, connection, false).await {
+        Err(MigrateError::VersionMissing(_)) => {
+            check_floor(options, connection).await?;
+            let mut known = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+            known.set_ignore_missing(true);
+            known.run_direct(None, connection, false).await
+        }
+        outcome => outcome,
+    }
+    .map_err(failed)
 }
 
-fn migration(options: &PgConnectOptions, error: MigrateError) -> OpenError {
-    let place = place(options);
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
-    match error {
-        MigrateError::VersionMissing(found) => OpenError::NewerSchema {
-            place,
+/// Whether this release may work on the schema of a newer one: after a roll-back, or while a newer one
+/// is rolled out.
+async fn check_floor(
+    options: &PgConnectOptions,
+    connection: &mut PgConnection,
+) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Migration {
+        place: place(options),
+        source: MigrateError::Execute(source),
+    };
+    let newest = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection);
+    let found: i64 = newest.await.map_err(failed)?;
+    let oldest = match sqlx::query_scalar(FLOOR).fetch_one(connection).await {
+        // There is no such table: the database is of another lineage.
+        Err(sqlx::Error::Database(_)) => found,
+        floor => floor.map_err(failed)?,
+    };
+    let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);
+    if known < oldest {
+        return Err(OpenError::NewerSchema {
+            place: place(options),
             found,
-            known: known.unwrap_or(0),
-        },
-        source => OpenError::Migration { place, source },
+            oldest,
+            known,
+        });
     }
+    tracing::warn!(
+        found,
+        known,
+        "the database's schema is of a newer release, which still serves this one"
+    );
+    Ok(())
 }
 
 /// Which database, without its password.

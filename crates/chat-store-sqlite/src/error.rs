@@ -16,16 +16,19 @@ pub enum OpenError {
         /// The database file.
         path: PathBuf,
     },
-    /// A newer version of the service wrote the database.
+    /// A newer version of the service migrated the database, and left this one behind.
     #[error(
-        "the database {path} has schema version {found}, this version of the service knows only \
-         up to {known}; start the newer version or restore an older backup"
+        "the database {path} has schema version {found}, on which only a version of the service \
+         that knows schema version {oldest} can work; this one knows only up to {known}; start the \
+         newer version or restore an older backup"
     )]
     NewerSchema {
         /// The database file.
         path: PathBuf,
         /// The version in the file.
         found: i64,
+        /// The oldest version that has to be known to work on it.
+        oldest: i64,
         /// The newest version known here.
         known: i64,
     },

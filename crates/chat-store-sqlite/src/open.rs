@@ -16,6 +16,11 @@ use crate::writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// The newest migration that was run, by this release or a newer one.
+const NEWEST: &str = "SELECT max(version) FROM _sqlx_migrations";
+/// The oldest schema version of whose programs one may still work here.
+const FLOOR: &str = "SELECT oldest FROM schema_floor WHERE id = 1";
+
 /// Connections that read in parallel.
 const READERS: u32 = 4;
 /// What a connection keeps of the database at most, in KiB. A busy room takes five pages of 4 KiB, one
@@ -145,12 +150,49 @@ async fn prepare(path: &Path) -> Result<SqliteConnection, OpenError> {
         .connect()
         .await
         .map_err(|source| database(path, source))?;
-    MIGRATIONS
-        .run_direct(None, &mut connection, false)
-        .await
-        .map_err(|error| migration(path, error))?;
+    run_migrations(path, &mut connection).await?;
     check_promises(path, &mut connection).await?;
     Ok(connection)
+}
+
+async fn run_migrations(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    match MIGRATIONS.run_direct(None, connection, false).await {
+        Err(MigrateError::VersionMissing(_)) => {
+            check_floor(path, connection).await?;
+            let mut known = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+            known.set_ignore_missing(true);
+            known.run_direct(None, connection, false).await
+        }
+        outcome => outcome,
+    }
+    .map_err(|error| migration(path, error))
+}
+
+/// Whether this release may work on the schema of a newer one, after a roll-back.
+async fn check_floor(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let failed = |source| database(path, source);
+    let newest = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection);
+    let found: i64 = newest.await.map_err(failed)?;
+    let oldest = match sqlx::query_scalar(FLOOR).fetch_one(connection).await {
+        // There is no such table: the database is of another lineage.
+        Err(sqlx::Error::Database(_)) => found,
+        floor => floor.map_err(failed)?,
+    };
+    let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);
+    if known < oldest {
+        return Err(OpenError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            oldest,
+            known,
+        });
+    }
+    tracing::warn!(
+        found,
+        known,
+        "the database's schema is of a newer release, which still serves this one"
+    );
+    Ok(())
 }
 
 async fn check_promises(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
@@ -180,13 +222,7 @@ fn database(path: &Path, source: sqlx::Error) -> OpenError {
 
 fn migration(path: &Path, error: MigrateError) -> OpenError {
     let path = path.to_owned();
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
     match error {
-        MigrateError::VersionMissing(found) => OpenError::NewerSchema {
-            path,
-            found,
-            known: known.unwrap_or(0),
-        },
         MigrateError::Execute(source) => OpenError::Database { path, source },
         source => OpenError::Migration { path, source },
     }

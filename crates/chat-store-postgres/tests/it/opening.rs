@@ -1,9 +1,9 @@
 //! Opening a database: what is refused, and in which words.
 
 use chat_store::{Rooms, Store};
-use chat_store_postgres::{OpenError, PostgresStore, Settings, migrate};
+use chat_store_postgres::{PostgresStore, Settings, migrate};
 use chat_testbed::{Durability, Postgres, database};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::given::{node, owned_room, raw};
 
@@ -39,25 +39,85 @@ async fn a_url_that_cannot_be_read_is_refused_with_an_example() {
     assert!(!said.contains("secret-word"), "{said}");
 }
 
+/// The newest schema version that this release knows.
+async fn known(connection: &mut PgConnection) -> i64 {
+    let newest = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
+    newest.fetch_one(connection).await.unwrap()
+}
+
+/// What a newer release's migration leaves behind, for programs that know version `oldest` or newer.
+async fn migrate_further(connection: &mut PgConnection, oldest: i64) {
+    for statement in [
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'of the future', TRUE, '', 0)",
+        "ALTER TABLE rooms ADD COLUMN of_the_future TEXT",
+    ] {
+        sqlx::query(statement)
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+    let floor = sqlx::query("UPDATE schema_floor SET oldest = $1").bind(oldest);
+    floor.execute(connection).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_database_of_a_newer_schema_is_refused_and_left_alone() {
+async fn a_newer_schema_that_still_serves_this_release_is_worked_on() {
+    let database = database().unwrap();
+    let settings = Settings::of(database.url());
+    migrate(&settings).await.unwrap();
+    let mut connection = raw(database.url()).await;
+    let known = known(&mut connection).await;
+    migrate_further(&mut connection, known).await;
+    migrate(&settings).await.unwrap();
+    let store = node(database.url()).await;
+    let (_, room) = owned_room(&store).await;
+    assert!(store.room(room).await.unwrap().is_some());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_that_left_this_release_behind_is_refused() {
     let database = database().unwrap();
     migrate(&Settings::of(database.url())).await.unwrap();
     let mut connection = raw(database.url()).await;
-    sqlx::query(
+    let known = known(&mut connection).await;
+    migrate_further(&mut connection, known + 1).await;
+    let said = sentence(database.url()).await;
+    for words in [
+        "has schema version 9999".to_owned(),
+        format!("knows schema version {} can work", known + 1),
+        format!("knows only up to {known}"),
+        "start the newer version or restore an older backup".to_owned(),
+    ] {
+        assert!(said.contains(&words), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_another_lineage_is_refused_and_left_alone() {
+    let database = database().unwrap();
+    let mut connection = raw(database.url()).await;
+    for statement in [
+        "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+         installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL,
+         checksum BYTEA NOT NULL, execution_time BIGINT NOT NULL)",
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (9999, 'of the future', TRUE, '', 0)",
-    )
-    .execute(&mut connection)
-    .await
-    .unwrap();
-    match PostgresStore::open(&Settings::of(database.url())).await {
-        Err(OpenError::NewerSchema { found, known, .. }) => {
-            assert_eq!((found, known > 0), (9999, true));
-        }
-        Err(other) => panic!("refused for another reason: {other}"),
-        Ok(_) => panic!("it opened"),
+    ] {
+        sqlx::query(statement)
+            .execute(&mut connection)
+            .await
+            .unwrap();
     }
+    let said = sentence(database.url()).await;
+    assert!(
+        said.contains("knows schema version 9999 can work"),
+        "{said}"
+    );
+    let tables = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'");
+    let tables: i64 = tables.fetch_one(&mut connection).await.unwrap();
+    assert_eq!(tables, 1);
 }
 
 #[tokio::test]

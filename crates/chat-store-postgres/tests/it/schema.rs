@@ -36,13 +36,56 @@ fn nothing_is_told_through_the_database() {
     assert!(read > 10, "only {read} files were found");
 }
 
-/// Nodes of the release before go on working while a new one is rolled out.
+/// What a program of before may count on.
+const TAKEN_AWAY: [&str; 7] = [
+    "DROP TABLE",
+    "DROP COLUMN",
+    "DROP DEFAULT",
+    "RENAME",
+    "SET NOT NULL",
+    " TYPE ",
+    "ADD CONSTRAINT",
+];
+
+/// Whether a migration takes something away and lets programs that count on it start all the same.
+fn lures_old_programs(sql: &str) -> bool {
+    let lines = sql
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    let sql = lines.collect::<Vec<_>>().join(" ").to_uppercase();
+    let takes_away = TAKEN_AWAY.iter().any(|it| sql.contains(it));
+    takes_away && !sql.contains("UPDATE SCHEMA_FLOOR SET OLDEST = ")
+}
+
+/// A release that is rolled back starts on the schema of the newer one, if the floor lets it.
 #[test]
-fn the_release_before_is_run_on_the_new_schema_once_there_are_two() {
-    let schemas = files("migrations", "sql").len();
-    assert_eq!(
-        schemas, 1,
-        "write the test that runs the code of the release before (its tag, as a dependency of this \
-         crate's tests under another name) through the suite on the schema of this one"
-    );
+fn what_takes_something_away_raises_the_floor() {
+    for path in ["migrations", "../chat-store-sqlite/migrations"]
+        .iter()
+        .flat_map(|folder| files(folder, "sql"))
+    {
+        let sql = fs::read_to_string(&path).unwrap();
+        assert!(
+            !lures_old_programs(&sql),
+            "{} takes something away: say with `UPDATE schema_floor SET oldest = …` which schema \
+             version a program has to know that does without it",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn a_migration_that_takes_something_away_is_noticed() {
+    for taking in [
+        "ALTER TABLE rooms DROP COLUMN topic;",
+        "alter table rooms\n    rename column topic to subject;",
+        "ALTER TABLE rooms ALTER COLUMN head TYPE INTEGER;",
+        "ALTER TABLE users ALTER COLUMN username SET NOT NULL;",
+    ] {
+        assert!(lures_old_programs(taking), "{taking}");
+        let raising = format!("{taking}\nUPDATE schema_floor SET oldest = 4;");
+        assert!(!lures_old_programs(&raising), "{raising}");
+    }
+    let adding = "-- Does not drop column topic.\nALTER TABLE rooms ADD COLUMN subject TEXT;";
+    assert!(!lures_old_programs(adding));
 }
