@@ -62,11 +62,14 @@ pub enum Command {
 /// Everything that can be configured.
 #[derive(Clone, Args)]
 pub struct Config {
-    /// Signs access tokens: at least 32 bytes that nobody can guess. Changing it signs nobody out:
-    /// move the old one to `SECRET_KEY_PREVIOUS`.
+    /// Signs access tokens: at least 32 bytes that nobody can guess. It is replaced in three steps,
+    /// which sign nobody out (`docs/operations.md`).
     #[arg(long, env = "SECRET_KEY", hide_env_values = true)]
     pub secret_key: Option<Secret>,
-    /// The key until now, still accepted during a rotation.
+    /// The key from the next step of a rotation on, accepted already.
+    #[arg(long, env = "SECRET_KEY_NEXT", hide_env_values = true)]
+    pub secret_key_next: Option<Secret>,
+    /// The key until the last step of a rotation, accepted still. Never together with the next one.
     #[arg(long, env = "SECRET_KEY_PREVIOUS", hide_env_values = true)]
     pub secret_key_previous: Option<Secret>,
     /// The database: one process on a file, `sqlite:/var/lib/chat/chat.db`, or any number of them on
@@ -197,11 +200,23 @@ impl Config {
                 problems.extend(weakness(key).map(|why| format!("SECRET_KEY {why}. {how}")));
             }
         }
-        if let Some(key) = &self.secret_key_previous {
-            let why = weakness(key.reveal());
-            problems.extend(why.map(|why| format!("SECRET_KEY_PREVIOUS {why}. {how}")));
+        for (name, key) in [
+            ("SECRET_KEY_NEXT", &self.secret_key_next),
+            ("SECRET_KEY_PREVIOUS", &self.secret_key_previous),
+        ] {
+            let why = key.as_ref().and_then(|key| weakness(key.reveal()));
+            problems.extend(why.map(|why| format!("{name} {why}. {how}")));
+        }
+        if self.secret_key_next.is_some() && self.secret_key_previous.is_some() {
+            problems.push("SECRET_KEY_NEXT and SECRET_KEY_PREVIOUS are both set: end one rotation, by removing SECRET_KEY_PREVIOUS, before the next begins.".to_owned());
         }
         problems
+    }
+
+    /// The key that is accepted beside the one that signs, during a rotation.
+    pub fn other_key(&self) -> Option<&Secret> {
+        let next = self.secret_key_next.as_ref();
+        next.or(self.secret_key_previous.as_ref())
     }
 
     /// The PostgreSQL database, if it is one.

@@ -123,11 +123,7 @@ impl App {
             lifecycle.tasks().clone(),
         );
         let state = AppState::new(Services {
-            tokens: Tokens::new(
-                key,
-                config.secret_key_previous.as_ref(),
-                config.access_token_ms,
-            ),
+            tokens: Tokens::new(key, config.other_key(), config.access_token_ms),
             passwords: Passwords::with_width(cores),
             rates: Rates::new(&config.limits),
             pipelined_sends: Arc::new(Semaphore::new(messages::PIPELINED_SENDS)),

@@ -46,7 +46,7 @@ pub(super) async fn refresh(state: &AppState, request: Refresh) -> Result<Signed
         || ApiError::new(ErrorCode::Unauthorized).detail("the refresh token is not valid");
     let now = state.now();
     let successor = state.tokens.successor(&request.refresh_token);
-    let earlier = state.tokens.earlier_successor(&request.refresh_token);
+    let earlier = state.tokens.other_successor(&request.refresh_token);
     let rotate = RotateRefresh {
         presented: hash(&request.refresh_token),
         successor: hash(&successor),

@@ -28,7 +28,8 @@ const MAX_BYTES: usize = 1_024;
 /// Signs and reads tokens.
 pub struct Tokens {
     signing: Key,
-    previous: Option<Key>,
+    /// During a rotation: the key of nodes that are a step further, or a step behind.
+    other: Option<Key>,
     validation: Validation,
     access_ms: u64,
 }
@@ -62,8 +63,8 @@ struct Claims {
 }
 
 impl Tokens {
-    /// Signs with `key` access tokens that last `access_ms`; still reads what `previous` signed.
-    pub fn new(key: &Secret, previous: Option<&Secret>, access_ms: u64) -> Self {
+    /// Signs with `key` access tokens that last `access_ms`; also reads what `other` signed.
+    pub fn new(key: &Secret, other: Option<&Secret>, access_ms: u64) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
@@ -72,7 +73,7 @@ impl Tokens {
         validation.validate_exp = false;
         Self {
             signing: Key::new(key),
-            previous: previous.map(Key::new),
+            other: other.map(Key::new),
             validation,
             access_ms,
         }
@@ -135,7 +136,7 @@ impl Tokens {
 
     fn key(&self, id: &str) -> Option<&Key> {
         std::iter::once(&self.signing)
-            .chain(&self.previous)
+            .chain(&self.other)
             .find(|key| key.id == id)
     }
 
@@ -145,10 +146,10 @@ impl Tokens {
         self.signing.successor(presented)
     }
 
-    /// The successor that the token had under the key before this one.
-    pub fn earlier_successor(&self, presented: &str) -> Option<String> {
-        let previous = self.previous.as_ref();
-        previous.map(|key| key.successor(presented))
+    /// The successor that the token was given if that was under the other key.
+    pub fn other_successor(&self, presented: &str) -> Option<String> {
+        let other = self.other.as_ref();
+        other.map(|key| key.successor(presented))
     }
 }
 

@@ -54,6 +54,18 @@ fn a_short_or_monotonous_secret_key_stops_the_start() {
     );
     let short_previous = [("SECRET_KEY", KEY), ("SECRET_KEY_PREVIOUS", "short")];
     refuses(&short_previous, &["SECRET_KEY_PREVIOUS is too short"]);
+    let short_next = [("SECRET_KEY", KEY), ("SECRET_KEY_NEXT", "short")];
+    refuses(&short_next, &["SECRET_KEY_NEXT is too short"]);
+}
+
+#[test]
+fn a_rotation_that_begins_before_the_last_one_ended_stops_the_start() {
+    let variables = [
+        ("SECRET_KEY", KEY),
+        ("SECRET_KEY_NEXT", KEY),
+        ("SECRET_KEY_PREVIOUS", KEY),
+    ];
+    refuses(&variables, &["end one rotation"]);
 }
 
 #[test]

@@ -7,8 +7,9 @@ use crate::delivery::known::Known;
 use crate::delivery::tree::{Pods, Tree, list, name_of, text};
 
 /// Variables whose values nobody but the cluster may know.
-const SECRET: [&str; 4] = [
+const SECRET: [&str; 5] = [
     "SECRET_KEY",
+    "SECRET_KEY_NEXT",
     "SECRET_KEY_PREVIOUS",
     "DATABASE_URL",
     "NATS_URL",
