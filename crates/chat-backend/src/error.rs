@@ -162,11 +162,16 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict(conflict) => from_conflict(conflict),
             StoreError::LimitReached(what) => Self::new(ErrorCode::LimitReached).detail(what),
             StoreError::Unavailable(cause) => {
+                metrics::counter!("chat_store_failures_total", "kind" => "unavailable")
+                    .increment(1);
                 let mut error = Self::new(ErrorCode::Unavailable).retry_after_ms(RETRY_MS);
                 error.cause = Some(cause.into());
                 error
             }
-            StoreError::Damaged(cause) => Self::internal(cause),
+            StoreError::Damaged(cause) => {
+                metrics::counter!("chat_store_failures_total", "kind" => "damaged").increment(1);
+                Self::internal(cause)
+            }
         }
     }
 }

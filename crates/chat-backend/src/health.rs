@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
 
 use crate::metrics;
 use crate::realtime::broker::Status;
@@ -49,12 +48,5 @@ async fn readyz(State(state): State<AppState>) -> Response {
 }
 
 async fn export_metrics(State(state): State<AppState>) -> Response {
-    let handle = metrics::handle();
-    metrics::sockets(&state.hub);
-    handle.run_upkeep();
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
-        handle.render(),
-    )
-        .into_response()
+    metrics::export(&state)
 }

@@ -190,6 +190,13 @@ impl App {
         let lifecycle = state.lifecycle.clone();
         state.hub.start(&lifecycle);
         lifecycle.tasks().spawn(purge::run(state.clone()));
+        let ended = lifecycle.clone();
+        lifecycle.tasks().spawn(async move {
+            tokio::select! {
+                () = ended.ended() => {}
+                () = chat_listener::metrics::keep_up(metrics::handle()) => {}
+            }
+        });
         let settings = state.config.listener();
         let served = Served {
             router: public_router,

@@ -12,6 +12,7 @@ use chat_types::time::Timestamp;
 
 use crate::config::Limits;
 use crate::error::ApiError;
+use crate::metrics;
 
 /// So many within so long: `20/1m`. The bucket holds `count` and fills again within the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +76,8 @@ const MAX_KEYS: usize = 50_000;
 
 /// One rate for each key.
 pub struct RateLimiter<K> {
+    /// What it limits, for measurements.
+    name: &'static str,
     rate: Rate,
     buckets: Mutex<Buckets<K>>,
 }
@@ -87,8 +90,10 @@ struct Buckets<K> {
 
 impl<K: Eq + Hash + Clone> RateLimiter<K> {
     /// A limiter whose buckets are full.
-    pub fn new(rate: Rate) -> Self {
+    pub fn new(name: &'static str, rate: Rate) -> Self {
+        metrics::has_limit(name);
         Self {
+            name,
             rate,
             buckets: Mutex::new(Buckets {
                 full_at_us: HashMap::new(),
@@ -119,6 +124,7 @@ impl<K: Eq + Hash + Clone> RateLimiter<K> {
         if next_us > now_us + full_after_us {
             let wait_us = next_us - full_after_us - now_us;
             buckets.full_at_us.insert(key, full_at_us);
+            metrics::rate_limited(self.name);
             return Err(ApiError::rate_limited(wait_us.div_ceil(1_000)));
         }
         buckets.full_at_us.insert(key, next_us);
@@ -248,26 +254,29 @@ impl Rates {
     /// Full buckets with the configured rates.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            guests: RateLimiter::new(limits.guests),
-            registrations: RateLimiter::new(limits.registrations),
-            sign_ins: RateLimiter::new(limits.sign_ins),
-            sign_ins_of_address: RateLimiter::new(limits.sign_ins_of_address),
-            refreshes: RateLimiter::new(limits.refreshes),
-            sends: RateLimiter::new(limits.sends),
-            user_sends: RateLimiter::new(limits.user_sends),
-            room_sends: RateLimiter::new(limits.room_sends),
-            guest_sends: RateLimiter::new(limits.guest_sends),
-            repeats: RateLimiter::new(limits.repeats),
-            read_positions: RateLimiter::new(limits.read_positions),
-            changes: RateLimiter::new(limits.changes),
-            room_changes: RateLimiter::new(limits.room_changes),
-            guest_changes: RateLimiter::new(limits.guest_changes),
-            creations: RateLimiter::new(limits.creations),
-            guest_rooms: RateLimiter::new(limits.guest_rooms),
-            invites: RateLimiter::new(limits.invites),
-            pages: RateLimiter::new(limits.pages),
-            unknown_sites: RateLimiter::new(limits.unknown_sites),
-            reads: RateLimiter::new(limits.reads),
+            guests: RateLimiter::new("guests", limits.guests),
+            registrations: RateLimiter::new("registrations", limits.registrations),
+            sign_ins: RateLimiter::new("sign_ins", limits.sign_ins),
+            sign_ins_of_address: RateLimiter::new(
+                "sign_ins_of_address",
+                limits.sign_ins_of_address,
+            ),
+            refreshes: RateLimiter::new("refreshes", limits.refreshes),
+            sends: RateLimiter::new("sends", limits.sends),
+            user_sends: RateLimiter::new("user_sends", limits.user_sends),
+            room_sends: RateLimiter::new("room_sends", limits.room_sends),
+            guest_sends: RateLimiter::new("guest_sends", limits.guest_sends),
+            repeats: RateLimiter::new("repeats", limits.repeats),
+            read_positions: RateLimiter::new("read_positions", limits.read_positions),
+            changes: RateLimiter::new("changes", limits.changes),
+            room_changes: RateLimiter::new("room_changes", limits.room_changes),
+            guest_changes: RateLimiter::new("guest_changes", limits.guest_changes),
+            creations: RateLimiter::new("creations", limits.creations),
+            guest_rooms: RateLimiter::new("guest_rooms", limits.guest_rooms),
+            invites: RateLimiter::new("invites", limits.invites),
+            pages: RateLimiter::new("pages", limits.pages),
+            unknown_sites: RateLimiter::new("unknown_sites", limits.unknown_sites),
+            reads: RateLimiter::new("reads", limits.reads),
         }
     }
 }
@@ -279,7 +288,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
 
     fn limiter(rate: &str) -> RateLimiter<u32> {
-        RateLimiter::new(rate.parse().unwrap())
+        RateLimiter::new("test", rate.parse().unwrap())
     }
 
     fn wait_ms(limiter: &RateLimiter<u32>, now: Timestamp) -> Option<u64> {

@@ -5,7 +5,8 @@
 //! [`serve`] runs a [`Router`] on a port; [`Running`] is where its connections run and how they are
 //! told to end. Nothing here knows a route or a protocol: what a server says to a request without a
 //! valid host is its own ([`Served::bad_host`]), and a handler that keeps a connection beyond its
-//! answer finds the connection's [`Slot`] and peer among the request's extensions.
+//! answer finds the connection's [`Slot`] and peer among the request's extensions. What every server
+//! measures is in [`metrics`].
 
 #![warn(missing_docs)]
 
@@ -13,6 +14,7 @@ mod address;
 mod body;
 mod connection;
 mod host;
+pub mod metrics;
 pub mod open_files;
 pub mod probe;
 mod slots;

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::{InconsistentKeys, ServerConfig};
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::Stream;
+use crate::{Stream, metrics};
 
 /// How often servers look whether the files have changed.
 pub const RELOAD: Duration = Duration::from_secs(30);
@@ -30,6 +30,8 @@ const SESSION_BYTES: usize = 16 * 1024;
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\
     connection: close\r\ncontent-length: 32\r\n\r\nthis port speaks TLS: use https\n";
 const DAY_S: u64 = 24 * 60 * 60;
+/// Later than the end of any certificate.
+const END_OF_TIME: UnixTime = UnixTime::since_unix_epoch(Duration::MAX);
 
 /// Why TLS cannot begin, or goes on with the certificate before, each with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +101,7 @@ struct Contents {
 /// What new connections get.
 struct Current {
     contents: Contents,
+    not_after: UnixTime,
     config: Arc<ServerConfig>,
 }
 
@@ -131,7 +134,9 @@ impl Tls {
             },
             (Some(_), None) | (None, Some(_)) => return Err(TlsError::Half),
         };
-        let current = RwLock::new(files.load()?);
+        let current = files.load()?;
+        metrics::certificate_ends(current.not_after);
+        let current = RwLock::new(current);
         Ok(Some(Self(Arc::new(Inner {
             files,
             reload,
@@ -197,6 +202,7 @@ impl Tls {
             .current
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        metrics::certificate_ends(loaded.not_after);
         *current = loaded;
         Ok(true)
     }
@@ -215,18 +221,23 @@ impl Files {
             certificate: read("TLS_CERT_FILE", &self.certificate)?,
             key: read("TLS_KEY_FILE", &self.key)?,
         };
-        let config = Arc::new(self.config(&contents)?);
-        Ok(Current { contents, config })
+        let (config, not_after) = self.config(&contents)?;
+        Ok(Current {
+            contents,
+            not_after,
+            config: Arc::new(config),
+        })
     }
 
-    fn config(&self, contents: &Contents) -> Result<ServerConfig, TlsError> {
+    /// What connections get, and when it ends.
+    fn config(&self, contents: &Contents) -> Result<(ServerConfig, UnixTime), TlsError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&contents.certificate)
             .collect::<Result<_, _>>()
             .map_err(|_| TlsError::NoCertificate(self.certificate.clone()))?;
         let Some(own) = chain.first() else {
             return Err(TlsError::NoCertificate(self.certificate.clone()));
         };
-        self.check_dates(own, UnixTime::now())?;
+        let not_after = self.check_dates(own, UnixTime::now())?;
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|_| TlsError::NoKey(self.key.clone()))?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -242,27 +253,39 @@ impl Files {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // Who comes back needs no signature, and the server remembers nobody for it.
         config.ticketer = ring::Ticketer::new()?;
-        Ok(config)
+        Ok((config, not_after))
     }
 
-    fn check_dates(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), TlsError> {
+    /// When a certificate ends that is valid `now`.
+    fn check_dates(
+        &self,
+        certificate: &CertificateDer<'_>,
+        now: UnixTime,
+    ) -> Result<UnixTime, TlsError> {
         let unusable = |error: webpki::Error| {
             let error = rustls::CertificateError::Other(rustls::OtherError(Arc::new(error)));
             TlsError::Unusable(error.into())
         };
         let certificate = EndEntityCert::try_from(certificate).map_err(unusable)?;
-        let usage = KeyUsage::server_auth();
         // Trusting nobody, this always refuses, and the dates are what it looks at first. Whether
         // anybody trusts the certificate is for the clients to judge.
-        match certificate.verify_for_usage(&[], &[], &[], now, usage, None, None) {
-            Err(webpki::Error::CertExpired { not_after, .. }) => Err(TlsError::Expired {
+        let refusal = |at| {
+            let usage = KeyUsage::server_auth();
+            let verified = certificate.verify_for_usage(&[], &[], &[], at, usage, None, None);
+            verified.err()
+        };
+        match refusal(now) {
+            Some(webpki::Error::CertExpired { not_after, .. }) => Err(TlsError::Expired {
                 path: self.certificate.clone(),
                 days: (now.as_secs() - not_after.as_secs()) / DAY_S,
             }),
-            Err(webpki::Error::CertNotValidYet { .. }) => {
+            Some(webpki::Error::CertNotValidYet { .. }) => {
                 Err(TlsError::NotYetValid(self.certificate.clone()))
             }
-            _ => Ok(()),
+            _ => match refusal(END_OF_TIME) {
+                Some(webpki::Error::CertExpired { not_after, .. }) => Ok(not_after),
+                _ => Ok(END_OF_TIME),
+            },
         }
     }
 }

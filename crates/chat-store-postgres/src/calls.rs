@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_store::StoreError;
+use chat_store::{Load, StoreError};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::error::{Failure, Result};
@@ -97,6 +97,17 @@ impl Calls {
         }
     }
 
+    /// How busy the pool is, while so many messages wait for the writers.
+    pub(crate) fn load(&self, waiting: usize) -> Load {
+        let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        Load {
+            connections: count(self.pool.size()),
+            idle: self.pool.num_idle(),
+            limit: count(self.pool.options().get_max_connections()),
+            waiting,
+        }
+    }
+
     /// Whether calls can still succeed.
     pub(crate) fn is_open(&self) -> bool {
         !self.pool.is_closed()
@@ -117,7 +128,10 @@ pub(crate) fn patience(statement: Duration) -> Duration {
 }
 
 async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
-    Ok(pool.acquire().await?)
+    let asked = Instant::now();
+    let acquired = pool.acquire().await;
+    metrics::histogram!("chat_store_acquire_duration_seconds").record(asked.elapsed());
+    Ok(acquired?)
 }
 
 /// What came of work on a connection. One that did not answer in time is given up, with whatever it is

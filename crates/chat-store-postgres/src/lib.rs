@@ -29,7 +29,7 @@ mod users;
 mod value;
 mod writer;
 
-use chat_store::{Result, Store};
+use chat_store::{Load, Result, Store};
 use sqlx::PgPool;
 
 pub use error::OpenError;
@@ -84,6 +84,10 @@ impl Store for PostgresStore {
 
     fn is_usable(&self) -> bool {
         self.calls.is_open() && self.writer.lives()
+    }
+
+    fn load(&self) -> Load {
+        self.calls.load(self.writer.waiting())
     }
 
     async fn close(&self) {

@@ -96,6 +96,15 @@ impl Writer {
         })
     }
 
+    /// How many messages wait.
+    pub(crate) fn waiting(&self) -> usize {
+        let queues = lock(&self.queues);
+        let queues = queues.iter().flatten();
+        queues
+            .map(|queue| queue.max_capacity() - queue.capacity())
+            .sum()
+    }
+
     /// Whether every writer is there: not after [`close`](Self::close), and not if one ended by
     /// mistake.
     pub(crate) fn lives(&self) -> bool {

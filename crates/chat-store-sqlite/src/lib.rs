@@ -25,7 +25,7 @@ mod writer;
 
 use std::path::Path;
 
-use chat_store::{Store, StoreError};
+use chat_store::{Load, Store, StoreError};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tempfile::TempDir;
 
@@ -112,6 +112,16 @@ impl Store for SqliteStore {
 
     fn is_usable(&self) -> bool {
         self.writer.lives()
+    }
+
+    fn load(&self) -> Load {
+        let limit = self.readers.options().get_max_connections();
+        Load {
+            connections: usize::try_from(self.readers.size()).unwrap_or(usize::MAX),
+            idle: self.readers.num_idle(),
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            waiting: self.writer.waiting(),
+        }
     }
 
     async fn close(&self) {

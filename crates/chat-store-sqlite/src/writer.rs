@@ -131,6 +131,13 @@ impl Writer {
         })
     }
 
+    /// How many jobs wait.
+    pub(crate) fn waiting(&self) -> usize {
+        let queue = lock(&self.queue);
+        let queue = queue.as_ref();
+        queue.map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     /// Whether there is a writer: not after [`close`](Self::close), and not if it ended by mistake.
     pub(crate) fn lives(&self) -> bool {
         lock(&self.task)

@@ -49,6 +49,19 @@ pub use users::{
 /// Shorthand of this crate.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// How busy a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Connections of the pool to the database that are open.
+    pub connections: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// Connections of the pool at most.
+    pub limit: usize,
+    /// Writes that wait for a writer.
+    pub waiting: usize,
+}
+
 /// Everything the service keeps.
 #[async_trait::async_trait]
 pub trait Store:
@@ -63,6 +76,9 @@ pub trait Store:
     /// Whether calls can still succeed in this process: not once the store is closed or a part of it
     /// ended by mistake. Then only a new process helps.
     fn is_usable(&self) -> bool;
+
+    /// How busy the store is now.
+    fn load(&self) -> Load;
 
     /// Finishes writes under way and closes. Later calls return [`StoreError::Unavailable`].
     async fn close(&self);

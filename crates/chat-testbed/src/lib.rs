@@ -2,7 +2,7 @@
 //! on this crate.
 //!
 //! [`Process`] is a child that never outlives its owner; [`Postgres`] is a database server of one's
-//! own, [`Nats`] a bus, [`Authority`] certificates,
+//! own, [`Nats`] a bus, [`Authority`] certificates, [`outline`] what a server measures,
 //! and [`database`] a database of one's own on the server that a run of tests shares.
 
 #![warn(missing_docs)]
@@ -13,6 +13,7 @@ mod database;
 mod error;
 mod nats;
 mod open_files;
+pub mod outline;
 mod postgres;
 mod process;
 

@@ -25,8 +25,21 @@ const HASH_BYTES: usize = 32;
 /// What one hash works in.
 type Memory = Vec<Block>;
 
+/// How busy the pool is: so many hashes run and wait, and so many may do either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// At work.
+    pub running: usize,
+    /// In line for it.
+    pub waiting: usize,
+    /// Both together at most.
+    pub limit: usize,
+}
+
 /// Hashes and verifies passwords.
 pub struct Passwords {
+    /// How many hashes run at once.
+    cores: usize,
     params: Params,
     /// Verified when there is no account, so that this takes the same time.
     nobodys_hash: Arc<str>,
@@ -48,11 +61,24 @@ impl Passwords {
         let nobodys_hash = hash_now(&params, &super::token::random_token(), &mut memory)
             .expect("hashing a short text with valid parameters works");
         Self {
+            cores,
             params,
             nobodys_hash: nobodys_hash.into(),
             running: Arc::new(Semaphore::new(cores)),
-            waiting: Arc::new(Semaphore::new(cores * (1 + WAITING_PER_CORE))),
+            waiting: Arc::new(Semaphore::new(limit(cores))),
             free: Arc::new(Mutex::new(vec![memory])),
+        }
+    }
+
+    /// How busy the pool is now.
+    pub fn load(&self) -> Load {
+        let limit = limit(self.cores);
+        let running = self.cores - self.running.available_permits();
+        let all = limit - self.waiting.available_permits();
+        Load {
+            running,
+            waiting: all.saturating_sub(running),
+            limit,
         }
     }
 
@@ -112,6 +138,11 @@ impl Passwords {
             .await
             .map_err(ApiError::internal)
     }
+}
+
+/// How many callers may be served or wait.
+const fn limit(cores: usize) -> usize {
+    cores * (1 + WAITING_PER_CORE)
 }
 
 fn lock(free: &Mutex<Vec<Memory>>) -> MutexGuard<'_, Vec<Memory>> {

@@ -9,9 +9,11 @@ use chat_types::id::{RoomId, UserId};
 use chat_types::room::{SendMessage, Sent};
 use chat_types::text::MessageBody;
 use futures_util::FutureExt;
+use tokio::time::Instant;
 
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::metrics;
 use crate::rate_limit::Rates;
 use crate::rooms::may_write;
 use crate::state::AppState;
@@ -53,7 +55,11 @@ impl Sending {
         leads: bool,
         sent: impl Future<Output = Result<Sent, ApiError>> + Send + 'static,
     ) -> Self {
-        let sent = Box::pin(sent);
+        let sent = Box::pin(async move {
+            let answer = sent.await;
+            metrics::message_received(&answer);
+            answer
+        });
         Self { leads, sent }
     }
 
@@ -115,6 +121,7 @@ async fn repeat(state: &AppState, message: &NewMessage) -> Result<Option<Sent>, 
 
 fn queue(state: &AppState, caller: &Caller, drawn: Drawn, message: NewMessage) -> Sending {
     let (room, now) = (message.room, message.at);
+    let began = Instant::now();
     let mut appending = state.store.append(message);
     // A full queue refuses at once.
     let at_once = appending.as_mut().now_or_never();
@@ -136,6 +143,7 @@ fn queue(state: &AppState, caller: &Caller, drawn: Drawn, message: NewMessage) -
             return Err(refused);
         }
         let Appended { sent, events } = appended?;
+        metrics::committed(began.elapsed());
         state.publish(&events);
         Ok(sent)
     })

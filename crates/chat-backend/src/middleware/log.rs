@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::metrics;
+use chat_listener::metrics;
 
 /// Logs and measures the request.
 pub(super) async fn layer(request: Request, next: Next) -> Response {

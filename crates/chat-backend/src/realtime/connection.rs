@@ -33,6 +33,7 @@ use super::room::{TYPING_EVERY, Taken};
 use super::wire::{Incoming, SendError, Wire};
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::metrics::{self, Closed, socket_closed};
 use crate::state::AppState;
 
 /// Commands that wait at most; the socket is not read while there are more.
@@ -60,6 +61,15 @@ pub(super) enum End {
 impl End {
     /// A message was begun and not completed in time.
     pub(super) const UNFINISHED: Self = Self::Close(CloseCode::HeartbeatLost, None);
+
+    /// For measurements.
+    const fn as_measured(&self) -> Closed {
+        match self {
+            Self::Gone => Closed::Gone,
+            Self::Broken(_) => Closed::Broken,
+            Self::Close(code, _) => Closed::Code(*code),
+        }
+    }
 
     /// The node has told the connection to close.
     pub(super) fn ordered(code: CloseCode) -> Self {
@@ -96,6 +106,7 @@ pub(super) async fn serve(state: AppState, mut wire: Box<Wire>, registration: Re
         }
         Err(end) => end,
     };
+    socket_closed(end.as_measured());
     match end {
         End::Gone => {}
         End::Broken(code) => Box::pin(wire.close(code, String::new())).await,
@@ -210,6 +221,7 @@ impl Connection {
         };
         let mut limited = self.frames.take(now).err();
         if limited.is_some() {
+            metrics::rate_limited("frames");
             self.strike(now)?;
         }
         let Some(text) = text else { return Ok(()) };
@@ -219,6 +231,7 @@ impl Connection {
             if limited.is_none() {
                 limited = self.commands.take(now).err();
                 if limited.is_some() {
+                    metrics::rate_limited("documents");
                     self.strike(now)?;
                 }
             }
@@ -626,6 +639,7 @@ impl Connection {
         };
         let taken = active.take(reader, place, idle, frame);
         if taken == Taken::FellOut {
+            metrics::resynced();
             self.documents
                 .push_back(encode(&ServerDoc::Resync { room }));
         }

@@ -12,6 +12,7 @@ use super::starts::{self, Answer};
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
 use crate::messages::{Sender, Sending};
+use crate::metrics;
 use crate::reads::Position;
 use crate::rooms::permissions::Act;
 use crate::state::AppState;
@@ -247,6 +248,7 @@ pub(super) async fn recheck(context: Context, followed: Vec<RoomId>) -> Outcome 
 
 /// The `err` for a refusal.
 pub(super) fn refuse(id: Option<RequestId>, error: &ApiError) -> Doc {
+    metrics::socket_refused(error.code);
     encode(&ServerDoc::Err(error.to_ws(id)))
 }
 
@@ -291,11 +293,13 @@ async fn subscribe(
     }
     let (state, caller) = (&context.state, context.caller.as_ref());
     let viewer = caller.map(|caller| caller.user.id);
+    let had_place = cursor.is_some();
     for _ in 0..LOOKS {
         let place = rooms::may(state, caller, room, Act::Read).await?;
         let starts = state.hub.starts();
         match starts.of(&place, viewer, cursor.as_ref(), tail).await? {
             Answer::Start(start) => {
+                metrics::followed(had_place, start.recovered());
                 return Ok(Outcome::Subscribed {
                     id,
                     room,
@@ -313,6 +317,7 @@ async fn subscribe(
     let snapshot = snapshot.ok_or(ApiError::new(ErrorCode::NotFound))?;
     let (epoch, head) = (snapshot.record.epoch.clone(), snapshot.record.head);
     let subbed = starts::subbed(id, snapshot);
+    metrics::followed(had_place, subbed.recovered);
     Ok(Outcome::Subscribed {
         id,
         room,

@@ -172,6 +172,13 @@ impl Ring {
         }
     }
 
+    /// When the event at `place` came, while it is kept.
+    pub(super) fn came_at(&self, place: Seq) -> Option<Instant> {
+        let back = usize::try_from(self.next?.0.checked_sub(place.0)?).ok()?;
+        let index = self.entries.len().checked_sub(back)?;
+        self.entries.get(index).map(|entry| entry.at)
+    }
+
     /// Everything that a reader at `place` gets, as far as it goes into one frame, if that is more than
     /// one event.
     pub(super) fn run_at(&mut self, place: Seq) -> Option<Run> {

@@ -22,6 +22,7 @@ use super::mailbox::{Mailbox, Order};
 use super::message::{NodeId, Share};
 use super::presence::Presence;
 use super::ring::{Budget, Next, Ring};
+use crate::metrics;
 
 /// One user's typing is told once in this time per room.
 pub(super) const TYPING_EVERY: Duration = Duration::from_secs(3);
@@ -193,14 +194,19 @@ impl ActiveRoom {
 
     /// Wakes the readers: a few at once, a crowd by a task.
     fn tell_readers(&self, state: &mut State) {
+        let began = Instant::now();
+        let is_underway = state.waking != Waking::Done;
         if let Some(room) = state.tell_readers().then(|| self.me.upgrade()).flatten() {
             self.tasks.spawn(async move { room.wake_crowd().await });
+        } else if !is_underway {
+            metrics::fanned_out(began.elapsed());
         }
     }
 
     /// Wakes every reader, some at a time.
     async fn wake_crowd(&self) {
         loop {
+            let began = Instant::now();
             let mut left = self.lock().begin_waking();
             while left > 0 {
                 let woken;
@@ -211,6 +217,7 @@ impl ActiveRoom {
                     yield_now().await;
                 }
             }
+            metrics::fanned_out(began.elapsed());
             if self.lock().end_waking() {
                 return;
             }
@@ -344,32 +351,16 @@ impl ActiveRoom {
         if state.reader_takes(id) {
             self.taken.notify_one();
         }
-        if frame.is_empty()
-            && !place.paused
-            && let Some(run) = state.ring.run_at(place.next)
-        {
-            place.next = Seq(place.next.0 + run.documents() as u64);
-            frame.begin(run);
+        let first = place.next;
+        let taken = state.take_events(place, frame);
+        if place.next > first {
+            metrics::delivered(place.next.0 - first.0, || state.ring.came_at(first));
         }
-        while !place.paused {
-            match state.ring.at(place.next) {
-                Next::Doc(doc) if frame.has_room_for(&doc) => {
-                    frame.push(doc);
-                    place.next = place.next.next();
-                }
-                Next::Doc(_) => return Taken::More,
-                Next::UpToDate => break,
-                Next::FellOut => {
-                    place.paused = true;
-                    return Taken::FellOut;
-                }
-            }
-        }
-        if !idle {
+        if taken == Taken::All && !idle {
             state.take_ephemerals(id, place, frame);
             place.seen = state.version;
         }
-        Taken::All
+        taken
     }
 
     /// A user is typing. Told at most once in 3 seconds, and in no crowd; whether it was told.
@@ -586,6 +577,31 @@ impl State {
             self.known = head;
         }
         self.epoch = Some(epoch.clone());
+    }
+
+    fn take_events(&mut self, place: &mut Place, frame: &mut Frame) -> Taken {
+        if frame.is_empty()
+            && !place.paused
+            && let Some(run) = self.ring.run_at(place.next)
+        {
+            place.next = Seq(place.next.0 + run.documents() as u64);
+            frame.begin(run);
+        }
+        while !place.paused {
+            match self.ring.at(place.next) {
+                Next::Doc(doc) if frame.has_room_for(&doc) => {
+                    frame.push(doc);
+                    place.next = place.next.next();
+                }
+                Next::Doc(_) => return Taken::More,
+                Next::UpToDate => break,
+                Next::FellOut => {
+                    place.paused = true;
+                    return Taken::FellOut;
+                }
+            }
+        }
+        Taken::All
     }
 
     fn take_ephemerals(&self, id: ConnectionId, place: &Place, frame: &mut Frame) {

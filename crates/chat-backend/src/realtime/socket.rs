@@ -20,6 +20,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::connection;
 use super::wire::{Handshake, Limits};
 use crate::error::ApiError;
+use crate::metrics::{Closed, socket_closed};
 use crate::state::AppState;
 
 /// The route of the socket.
@@ -59,13 +60,17 @@ async fn connect(
     let tasks = state.lifecycle.tasks().clone();
     tasks.clone().spawn(async move {
         let Some(wire) = opening.await else { return };
+        metrics::counter!("chat_sockets_opened_total").increment(1);
         // A task of its own, and the socket on the heap: what the handshake needed, and the moves
         // of the socket, must not stay in the memory of an idle connection.
         let wire = Box::new(wire);
         tasks.spawn(async move {
             let _slot = slot;
             match refusal {
-                Some(code) => Box::pin(wire.close(code.code(), code.reason(None))).await,
+                Some(code) => {
+                    socket_closed(Closed::Code(code));
+                    Box::pin(wire.close(code.code(), code.reason(None))).await;
+                }
                 None => connection::serve(state, wire, registration).await,
             }
         });

@@ -82,12 +82,19 @@ pub(super) struct Start {
     common: String,
     /// Whose own reactions are in it: they get another.
     reactors: HashSet<UserId>,
+    /// Whether it goes on from where the reader was.
+    recovered: bool,
 }
 
 impl Start {
     /// Whether it is the same for this reader as for everybody.
     pub(super) fn is_for(&self, reader: Option<UserId>) -> bool {
         reader.is_none_or(|reader| !self.reactors.contains(&reader))
+    }
+
+    /// Whether it goes on from where the reader was, other than from the newest messages.
+    pub(super) fn recovered(&self) -> bool {
+        self.recovered
     }
 
     /// The `subbed` for one reader.
@@ -323,6 +330,7 @@ impl Starts {
         }
         Ok(Read::Start(Arc::new(Start {
             common: object(&Common::of(&subbed)),
+            recovered: subbed.recovered,
             reactors: reactors.into_iter().collect(),
         })))
     }

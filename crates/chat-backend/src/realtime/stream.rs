@@ -28,6 +28,7 @@ use super::room::Taken;
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
 use crate::extract;
+use crate::metrics;
 use crate::rooms;
 use crate::state::AppState;
 use chat_listener::{AddressKey, Slot, client_ip};
@@ -227,6 +228,7 @@ impl Reader {
             Taken::All => {}
             Taken::More => self.registration.mailbox.tell(self.room),
             Taken::FellOut => {
+                metrics::resynced();
                 text.push_str(&resync(self.room));
                 if let Some(head) = self.subscription.room.head() {
                     place.next = head.next();

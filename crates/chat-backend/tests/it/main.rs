@@ -17,6 +17,8 @@ mod logs;
 mod memory;
 mod messages;
 #[cfg(target_os = "linux")]
+mod metrics;
+#[cfg(target_os = "linux")]
 mod open_files;
 mod postgres;
 mod presence;

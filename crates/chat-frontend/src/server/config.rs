@@ -37,7 +37,7 @@ pub struct Config {
     #[arg(long, env = "CHAT_FRONTEND_ADDR", default_value = "127.0.0.1:3000")]
     pub addr: SocketAddr,
 
-    /// Where the orchestrator reaches /healthz and /readyz.
+    /// Where the orchestrator reaches /healthz and /readyz, and Prometheus /metrics; never expose it.
     #[arg(
         long,
         env = "CHAT_FRONTEND_ADMIN_ADDR",

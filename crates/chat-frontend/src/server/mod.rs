@@ -18,9 +18,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use chat_listener::{Running, Served, Settings, open_files};
+use chat_listener::{Running, Served, Settings, metrics, open_files};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
@@ -74,6 +75,8 @@ impl AppState {
     }
 }
 
+/// The release.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Connections to the admin port at once.
 const ADMIN_CONNECTIONS: usize = 64;
 
@@ -82,6 +85,7 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// # Errors
 /// Names the address that cannot be listened on, or the assets or the certificate that cannot be used.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let measured = metrics::install(VERSION);
     let assets = Assets::load(&config.assets)?;
     let connections = config.connections_within(open_files::raise_limit())?;
     let settings = config.listener(connections);
@@ -98,6 +102,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(addr = %public.local_addr()?, tls = tls.is_some(), admin = %admin.local_addr()?, api = %config.api_base, "serving");
     let router = router(AppState::new(config, assets)?);
     let running = Running::default();
+    let measuring = metrics::keep_up(measured);
+    let draining = running.draining.clone();
+    let measuring = async move { draining.run_until_cancelled_owned(measuring).await };
+    running.tasks.spawn(measuring);
     for (listener, router, tls, settings) in [
         (public, router, tls, settings),
         (admin, admin_router(), None, admin_settings),
@@ -145,16 +153,21 @@ pub fn router(state: AppState) -> Router {
     pages
         .route("/assets/{file}", get(assets::asset))
         .route("/embed.js", get(assets::loader))
-        .layer(axum::middleware::from_fn(headers::common))
+        .layer(from_fn(headers::common))
+        .layer(from_fn(metrics::measured))
         .with_state(state)
 }
 
-/// What the orchestrator reaches. The assets are in memory before anything listens, so a server that
-/// answers is ready.
+/// What the orchestrator and Prometheus reach. The assets are in memory before anything listens, so a
+/// server that answers is ready.
 pub fn admin_router() -> Router {
     Router::new()
         .route("/healthz", get(|| async { StatusCode::OK }))
         .route("/readyz", get(|| async { StatusCode::OK }))
+        .route(
+            "/metrics",
+            get(|| async { metrics::export(metrics::install(VERSION)) }),
+        )
 }
 
 async fn listen(addr: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

@@ -8,6 +8,7 @@
 
 mod embed;
 mod listener;
+mod metrics;
 mod shutdown;
 mod support;
 mod tls;

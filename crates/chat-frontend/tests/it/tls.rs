@@ -13,7 +13,7 @@ const ASK: &[u8] = b"GET /assets/app.wasm HTTP/1.1\r\nHost: localhost\r\nConnect
 const LONG: &str = "60000";
 
 /// A server with a certificate, and who trusts it.
-fn start(own: &[(&str, &str)]) -> (FrontEnd, Authority) {
+pub fn secured(own: &[(&str, &str)]) -> (FrontEnd, Authority) {
     let authority = Authority::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let Pair { certificate, key } = authority.issue(Valid::Now, folder.path()).unwrap();
@@ -23,7 +23,7 @@ fn start(own: &[(&str, &str)]) -> (FrontEnd, Authority) {
     (FrontEnd::start(&variables), authority)
 }
 
-fn ask(front_end: &FrontEnd, authority: &Authority) -> impl Read + use<> {
+pub fn ask(front_end: &FrontEnd, authority: &Authority) -> impl Read + use<> {
     let tcp = TcpStream::connect(front_end.address).unwrap();
     tcp.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut stream = authority.secure(tcp);
@@ -33,7 +33,7 @@ fn ask(front_end: &FrontEnd, authority: &Authority) -> impl Read + use<> {
 
 #[test]
 fn a_page_is_served_over_tls_and_browsers_stay_with_it() {
-    let (front_end, authority) = start(&[]);
+    let (front_end, authority) = secured(&[]);
     let answer = rest(ask(&front_end, &authority));
     assert!(answer.starts_with("HTTP/1.1 200"));
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -48,7 +48,7 @@ fn a_page_is_served_over_tls_and_browsers_stay_with_it() {
 
 #[test]
 fn an_answer_over_tls_that_is_under_way_is_finished_before_the_end() {
-    let (front_end, authority) = start(&[("CHAT_FRONTEND_GRACE_MS", LONG)]);
+    let (front_end, authority) = secured(&[("CHAT_FRONTEND_GRACE_MS", LONG)]);
     let mut reader = ask(&front_end, &authority);
     let read = reader.read(&mut [0; 1024]).unwrap();
     let reading = std::thread::spawn(move || rest(reader));
@@ -71,7 +71,7 @@ fn healthcheck(admin: &str) -> Option<i32> {
 
 #[test]
 fn the_health_check_says_by_its_exit_code_whether_the_server_is_ready() {
-    let (secured, _) = start(&[]);
+    let (secured, _) = secured(&[]);
     for mut front_end in [secured, FrontEnd::start(&[])] {
         let admin = front_end.admin.to_string();
         assert_eq!(healthcheck(&admin), Some(0));

@@ -344,9 +344,14 @@ impl Steward {
             self.waiting.pop_front();
         }
         let question = Request::new().payload(Bytes::new()).timeout(Some(PATIENCE));
+        let asked = Instant::now();
         let answer = self.client.send_request(self.subjects.nobody(), question);
-        self.control.is_some()
-            && answer.await.err().map(|error| error.kind()) == Some(RequestErrorKind::NoResponders)
+        let refusal = answer.await.err().map(|error| error.kind());
+        let has_answered = refusal == Some(RequestErrorKind::NoResponders);
+        if has_answered {
+            metrics::histogram!("chat_bus_round_trip_seconds").record(asked.elapsed());
+        }
+        self.control.is_some() && has_answered
     }
 
     async fn fulfil(&mut self, room: RoomId, follow: bool) -> bool {

@@ -192,6 +192,7 @@ impl Hub {
         if repair == Repair::Needed
             && let Some(hub) = self.me.upgrade()
         {
+            metrics::counter!("chat_gaps_total").increment(1);
             self.tasks.spawn(async move { hub.close_gap(&room).await });
         }
     }

@@ -241,6 +241,7 @@ fn a_start_with_a_readers_own_part_is_the_document_that_says_all_of_it() {
         let start = Start {
             common: object(&Common::of(subbed)),
             reactors: HashSet::new(),
+            recovered: false,
         };
         let wanted = Subbed {
             id: RequestId(5),
