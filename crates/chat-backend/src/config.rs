@@ -3,6 +3,7 @@
 
 mod bounds;
 mod bus;
+mod canary;
 mod database;
 mod docs;
 mod keeping;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
 use self::bus::Bus;
+pub use self::canary::Canary;
 use self::database::Database;
 pub use self::docs::markdown;
 use self::keeping::Keeping;
@@ -45,7 +47,7 @@ pub struct Cli {
 }
 
 /// What the program does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve the API until SIGTERM or Ctrl-C.
     Serve,
@@ -57,6 +59,9 @@ pub enum Command {
     ConfigDocs,
     /// Ask the admin address whether the service is ready; exit code 0 if so.
     Healthcheck,
+    /// Write to a running service over and over as a user would, and measure on the admin address how
+    /// that goes.
+    Canary(Canary),
 }
 
 /// Everything that can be configured.

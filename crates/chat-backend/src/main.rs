@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Command, Config};
-use chat_backend::{App, openapi_json, telemetry};
+use chat_backend::{App, canary, openapi_json, telemetry};
 use chat_listener::{open_files, probe};
 use chat_store::Store;
 use chat_store_postgres::PostgresStore;
@@ -33,6 +33,7 @@ async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
         Command::Openapi => print!("{}", openapi_json()),
         Command::ConfigDocs => print!("{}", config::markdown()),
         Command::Healthcheck => probe::ask(config.admin_addr)?,
+        Command::Canary(canary) => sing(&config, &canary).await?,
     }
     Ok(())
 }
@@ -48,6 +49,12 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr).await?;
     let app = App::build(config, store, Arc::new(SystemClock)).await?;
     Ok(app.serve(public, admin).await?)
+}
+
+async fn sing(config: &Config, canary: &config::Canary) -> anyhow::Result<()> {
+    telemetry::init(config)?;
+    let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr).await?;
+    Ok(canary::run(canary, admin, Arc::new(SystemClock)).await?)
 }
 
 async fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {

@@ -8,6 +8,8 @@
 
 mod auth;
 mod broker;
+#[cfg(target_os = "linux")]
+mod canary;
 mod cluster;
 mod config;
 mod hostile;

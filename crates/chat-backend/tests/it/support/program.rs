@@ -17,10 +17,16 @@ pub struct Program {
 impl Program {
     /// Starts it with these variables, after a command of the shell such as `ulimit -n 300`.
     pub fn start(variables: &[(&str, &str)], before: &str) -> Self {
+        Self::start_as(&[], variables, before)
+    }
+
+    /// The same with arguments.
+    pub fn start_as(arguments: &[&str], variables: &[(&str, &str)], before: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{before} && exec \"$0\"")]);
+        shell.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]);
         shell.arg(env!("CARGO_BIN_EXE_chat-backend"));
+        shell.args(arguments);
         shell.env("SECRET_KEY", "0123456789abcdefghijklmnopqrstuvwxyz");
         shell.env("CHAT_ADDR", "127.0.0.1:0");
         shell.env("CHAT_ADMIN_ADDR", "127.0.0.1:0");

@@ -1,0 +1,92 @@
+//! The canary, against a real service.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chat_backend::canary::{Canary, Step};
+use chat_backend::config::{self, Cli, Command};
+use chat_testbed::outline;
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Program, TestApp};
+
+/// Longer than a session lasts that nobody renews.
+const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
+
+fn settings(server: &str, patience_ms: &str) -> config::Canary {
+    let words = ["chat-backend", "canary", "--server", server];
+    let words = words.into_iter().chain(["--patience-ms", patience_ms]);
+    match Cli::try_parse_from(words).unwrap().command {
+        Some(Command::Canary(settings)) => settings,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn its_messages_arrive_in_one_room_and_its_sockets_end() {
+    let app = TestApp::start().await;
+    let mut canary = Canary::new(&settings(&app.url(""), "20000")).unwrap();
+    for _ in 0..3 {
+        let times = canary.round().await.unwrap();
+        assert!(Duration::ZERO < times.acknowledged);
+        assert!(times.acknowledged <= times.delivered);
+    }
+    let closed = async {
+        while app.state.hub.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(timeout(PATIENCE, closed).await.is_ok(), "a socket stays");
+}
+
+#[tokio::test]
+async fn it_begins_anew_when_the_server_knows_it_no_more() {
+    let app = TestApp::start().await;
+    let mut canary = Canary::new(&settings(&app.url(""), "20000")).unwrap();
+    canary.round().await.unwrap();
+    app.clock.advance_ms(YEAR_MS);
+    let failed = canary.round().await.unwrap_err();
+    assert_eq!(failed.step, Step::Session, "{failed}");
+    canary.round().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_says_which_step_failed() {
+    // Nobody accepts.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let mut canary = Canary::new(&settings(&address, "100")).unwrap();
+    let failed = canary.round().await.unwrap_err();
+    assert_eq!(failed.to_string(), "session: it took too long");
+    let app = TestApp::start_with(&[("--limit-guest-sends", "1/1h")]).await;
+    let mut canary = Canary::new(&settings(&app.url(""), "20000")).unwrap();
+    canary.round().await.unwrap();
+    let failed = canary.round().await.unwrap_err();
+    assert_eq!(failed.to_string(), "send: refused as rate_limited");
+}
+
+#[tokio::test]
+async fn the_program_tells_what_it_measured() {
+    let app = TestApp::start().await;
+    let server = app.url("");
+    let variables = [("CANARY_SERVER", server.as_str())];
+    let canary = Program::start_as(&["canary"], &variables, "true");
+    let singing: serde_json::Value = serde_json::from_str(&canary.says("singing")).unwrap();
+    let metrics = format!("http://{}/metrics", singing["admin"].as_str().unwrap());
+    let arrived = async {
+        loop {
+            let text = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
+            if text.contains("chat_canary_delivery_duration_seconds_count 1\n") {
+                return text;
+            }
+        }
+    };
+    let text = timeout(PATIENCE, arrived).await.expect("a message arrives");
+    assert!(text.contains("chat_canary_rounds_total 1\n"), "{text}");
+    assert!(text.contains("chat_canary_failures_total{step=\"delivery\"} 0\n"));
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics/canary.prom");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    outline::compare(&outline::outline(&text), &committed, folder).unwrap();
+}
