@@ -192,7 +192,7 @@ fn docs() -> anyhow::Result<()> {
 /// The tests of the product, and those of xtask, which is built apart (see [`process::PRODUCT`]).
 fn unit(filter: Option<&str>) -> anyhow::Result<()> {
     servers::install_nats()?;
-    delivery::install_kubectl()?;
+    delivery::install_tools()?;
     let server = servers::postgres()?;
     let mut product = unit_tests(filter);
     product

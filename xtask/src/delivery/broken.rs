@@ -9,9 +9,11 @@ use tempfile::TempDir;
 
 use super::fault::{Fault, Rule};
 use super::known::Known;
+use super::promtool;
 use super::render::Manifests;
-use super::rules::{self, release, settings};
+use super::rules::{self, release, settings, watching};
 use super::tree::Tree;
+use super::watch::Watched;
 use crate::paths;
 
 const PROD: &str = "k8s/backend/overlays/prod";
@@ -94,6 +96,36 @@ fn drop_objects(tree: &mut Tree, kind: &str, name: &str) {
     tree.objects
         .retain(|object| object["kind"] != kind || object["metadata"]["name"] != name);
     assert!(tree.objects.len() < before, "there is no {kind} {name}");
+}
+
+fn canary_server(tree: &mut Tree) -> &mut Value {
+    let pod = &mut spec(tree, "Deployment", "chat-canary")["template"]["spec"];
+    &mut pod["containers"][0]["env"][0]["value"]
+}
+
+/// The alert of a name.
+fn alert<'a>(tree: &'a mut Tree, name: &str) -> &'a mut Value {
+    let is_rules = |object: &&mut Value| object["kind"] == "Rules";
+    let objects = tree.objects.iter_mut().filter(is_rules);
+    let groups = objects.flat_map(|object| object["spec"]["groups"].as_array_mut().unwrap());
+    let mut rules = groups.flat_map(|group| group["rules"].as_array_mut().unwrap());
+    rules.find(|rule| rule["alert"] == name).unwrap()
+}
+
+fn dashboard_text(tree: &mut Tree) -> &mut Value {
+    &mut object(tree, "ConfigMap", "chat-dashboard")["data"]["sarangbang.json"]
+}
+
+fn change_dashboard(tree: &mut Tree, make: impl FnOnce(&mut Value)) {
+    let text = dashboard_text(tree);
+    let mut dashboard = serde_json::from_str(text.as_str().unwrap()).unwrap();
+    make(&mut dashboard);
+    *text = json!(dashboard.to_string());
+}
+
+/// Changes the second panel, which is the first with queries.
+fn change_panel(tree: &mut Tree, make: impl FnOnce(&mut Value)) {
+    change_dashboard(tree, |dashboard| make(&mut dashboard["panels"][1]));
 }
 
 /// A test for each mistake within one rendered overlay.
@@ -276,6 +308,50 @@ caught! {
     a_scraper_of_nothing: PROD, MonitorScrapesNothing, |tree| {
         spec(tree, "PodMonitoring", "chat-backend")["endpoints"][0]["port"] = json!("metrics");
     };
+    a_canary_to_a_name_that_is_not_answered: PROD, CanaryMisled, |tree| {
+        *canary_server(tree) = json!("https://chat-backend");
+    };
+    a_canary_that_does_not_speak_tls: PROD, CanaryMisled, |tree| {
+        *canary_server(tree) = json!("http://api.chat.example.com");
+    };
+    an_alert_that_nobody_is_told_of: PROD, AlertIncomplete, |tree| remove(alert(tree, "ChatBusDown"), "labels");
+    an_alert_of_a_severity_that_goes_nowhere: PROD, AlertIncomplete, |tree| {
+        alert(tree, "ChatBusDown")["labels"]["severity"] = json!("critical");
+    };
+    an_alert_without_a_summary: PAGE, AlertIncomplete, |tree| {
+        remove(&mut alert(tree, "ChatPagesFail")["annotations"], "summary");
+    };
+    an_alert_without_a_runbook: PROD, AlertWithoutRunbook, |tree| {
+        remove(&mut alert(tree, "ChatBusDown")["annotations"], "runbook_url");
+    };
+    an_alert_whose_runbook_does_not_exist: PROD, AlertWithoutRunbook, |tree| {
+        let url = "https://github.com/example/sarangbang/blob/main/docs/runbooks/bus.md";
+        alert(tree, "ChatBusDown")["annotations"]["runbook_url"] = json!(url);
+    };
+    an_alert_by_a_metric_that_nobody_exports: PROD, MetricUnknown, |tree| {
+        alert(tree, "ChatBusDown")["expr"] = json!("min by (namespace) (chat_bus_status) == 0");
+    };
+    an_alert_by_a_label_that_the_metric_does_not_have: PROD, MetricUnknown, |tree| {
+        let query = r#"sum(rate(chat_sockets_closed_total{code="slow_reader"}[5m])) > 1"#;
+        alert(tree, "ChatSlowReaders")["expr"] = json!(query);
+    };
+    a_dashboard_that_is_no_json: PROD, DashboardWrong, |tree| *dashboard_text(tree) = json!("{");
+    a_panel_by_a_metric_that_nobody_exports: PROD, MetricUnknown, |tree| change_panel(tree, |panel| {
+        panel["targets"][0]["expr"] = json!("sum(chat_sockets)");
+    });
+    two_panels_of_one_id: PROD, DashboardWrong, |tree| change_panel(tree, |panel| panel["id"] = json!(1));
+    a_panel_beyond_the_edge: PROD, DashboardWrong, |tree| {
+        change_panel(tree, |panel| panel["gridPos"]["x"] = json!(20));
+    };
+    a_panel_upon_another: PROD, DashboardWrong, |tree| {
+        change_panel(tree, |panel| panel["gridPos"]["y"] = json!(0));
+    };
+    a_panel_of_a_source_of_its_own: PROD, DashboardWrong, |tree| {
+        change_panel(tree, |panel| panel["targets"][0]["datasource"]["uid"] = json!("prometheus"));
+    };
+    a_dashboard_whose_source_nobody_chooses: PROD, DashboardWrong, |tree| {
+        change_dashboard(tree, |dashboard| dashboard["templating"]["list"] = json!([]));
+    };
     a_job_that_cannot_take_the_next_image: PROD, JobIsNoHook, |tree| {
         remove(&mut object(tree, "Job", "chat-backend-migrate")["metadata"], "annotations");
     };
@@ -422,6 +498,97 @@ fn a_front_end_that_may_not_reach_the_api() {
         between(&backend, &frontend),
         [Rule::PolicyPeerSelectsNothing]
     );
+}
+
+/// The back end's alerts and tests, with a mistake in them.
+fn watched(make: impl FnOnce(&mut Watched)) -> Watched {
+    let mut watched = Watched::read(paths::root(), "backend").unwrap();
+    assert_eq!(watched.faults(), []);
+    make(&mut watched);
+    watched
+}
+
+#[test]
+fn an_alert_without_a_test_in_which_it_fires_or_without_one_in_which_it_does_not() {
+    for fires in [true, false] {
+        let untested = watched(|it| {
+            let tests = it.tests["tests"].as_array_mut().unwrap();
+            let is_other = |test: &Value| {
+                let test = &test["alert_rule_test"][0];
+                let is_firing = !test["exp_alerts"].as_array().unwrap().is_empty();
+                test["alertname"] != "ChatBusDown" || is_firing != fires
+            };
+            tests.retain(is_other);
+        });
+        let faults = untested.faults();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert_eq!(faults[0].rule, Rule::AlertUntested);
+    }
+}
+
+#[test]
+fn tests_of_an_alert_that_is_gone() {
+    let faults = watched(|it| {
+        it.tests["tests"][0]["alert_rule_test"][0]["alertname"] = json!("ChatGone");
+    })
+    .faults();
+    let rules: BTreeSet<_> = faults.iter().map(|fault| fault.rule).collect();
+    assert_eq!(rules, BTreeSet::from([Rule::AlertUntested]));
+}
+
+#[test]
+fn what_promtool_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |make: fn(&mut Watched)| watched(make).check(folder.path());
+    check(|_| {}).unwrap();
+    let no_query = check(|it| it.groups[1]["rules"][0]["expr"] = json!("absent(chat_connections"));
+    assert!(no_query.is_err());
+    let quiet =
+        check(|it| it.groups[1]["rules"][0]["expr"] = json!("absent(chat_users_online) == 2"));
+    assert!(quiet.is_err(), "the test in which it fires fails");
+    let queries = ["sum(rate(a[5m]))", "sum(rate(a))"];
+    let check =
+        |count: usize| promtool::check_queries(queries[..count].iter().copied(), folder.path());
+    check(1).unwrap();
+    assert!(check(2).is_err(), "a range is missing");
+    let file = folder.path().join("exported.prom");
+    for (exported, is_good) in [
+        (
+            "# HELP a_seconds Of a.\n# TYPE a_seconds gauge\na_seconds 0\n",
+            true,
+        ),
+        ("# TYPE a_seconds gauge\na_seconds 0\n", false),
+        ("# HELP a_ms Of a.\n# TYPE a_ms gauge\na_ms 0\n", false),
+        (
+            "# HELP a_count_of Of a.\n# TYPE a_count_of counter\na_count_of 0\n",
+            false,
+        ),
+    ] {
+        fs::write(&file, exported).unwrap();
+        assert_eq!(
+            promtool::check_metrics(&file).is_ok(),
+            is_good,
+            "{exported}"
+        );
+    }
+}
+
+#[test]
+fn alerts_that_are_others_for_the_operator_than_for_gke() {
+    let copy = Copy::make();
+    let gke = copy.manifests.render(PROD).unwrap();
+    let file = format!("{PROD}/kustomization.yaml");
+    copy.edit(
+        &file,
+        "components/monitoring-gke",
+        "components/monitoring-operator",
+    );
+    let mut operator = copy.manifests.render(PROD).unwrap();
+    let faults = |operator: &Tree| watching::difference_faults([&gke, operator].into_iter());
+    assert_eq!(faults(&operator), []);
+    let groups = &mut spec(&mut operator, "PrometheusRule", "chat-backend")["groups"];
+    groups[0]["rules"].as_array_mut().unwrap().pop();
+    assert_eq!(faults(&operator)[0].rule, Rule::RulesDiffer);
 }
 
 /// Makes a mistake in Argo CD's objects and says what is found.

@@ -71,6 +71,8 @@ pub(crate) enum Rule {
     ReplicasWithoutBus,
     /// The two sides are told different addresses of each other.
     SidesDisagree,
+    /// A canary that does not reach the API as users do.
+    CanaryMisled,
     /// A namespace in which what is not allowed is not denied.
     NoDefaultDeny,
     /// A `NetworkPolicy` whose selector matches no pod.
@@ -83,6 +85,18 @@ pub(crate) enum Rule {
     AdminPortOpen,
     /// A scraper that matches no pod, or a port that they do not have.
     MonitorScrapesNothing,
+    /// An alert without severity, summary or description.
+    AlertIncomplete,
+    /// An alert that leads to no page of docs/runbooks.
+    AlertWithoutRunbook,
+    /// An alert without a test in which it fires, or without one in which it does not.
+    AlertUntested,
+    /// A rule or a panel that asks for a metric, or a label of one, that no server exports.
+    MetricUnknown,
+    /// A dashboard that would not be shown as it is meant.
+    DashboardWrong,
+    /// Alerts of one monitoring component that are not those of the other.
+    RulesDiffer,
     /// A Gateway's route or policy that leads to no Service.
     RouteLeadsNowhere,
     /// A Gateway that cuts sockets before they are renewed.

@@ -1,11 +1,11 @@
 //! What the manifests are held against: the servers' variables and metrics, and the documented secrets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
+use super::promql::selectors;
 use crate::paths;
 
 /// What the rest of the repository says.
@@ -15,12 +15,20 @@ pub(crate) struct Known {
     pub(crate) backend: BTreeSet<String>,
     /// Variables of the front end.
     pub(crate) frontend: BTreeSet<String>,
-    /// Names of the back end's metrics.
-    pub(crate) metrics: BTreeSet<String>,
+    /// The series that servers export, with their labels.
+    pub(crate) metrics: BTreeMap<String, BTreeSet<String>>,
+    /// The pages of docs/runbooks.
+    pub(crate) runbooks: BTreeSet<String>,
     /// Secrets and their keys, `name/key`, that docs/operations.md tells how to make.
     pub(crate) secrets: BTreeSet<String>,
 }
 
+/// What the servers and the canary export, as a test of each has it.
+pub(crate) const EXPORTED: [&str; 3] = [
+    "docs/metrics/backend.prom",
+    "docs/metrics/frontend.prom",
+    "docs/metrics/canary.prom",
+];
 /// Read by the front end before its configuration is.
 const FRONTEND_LOG: &str = "CHAT_LOG";
 
@@ -30,13 +38,20 @@ impl Known {
         let mut known = Self {
             backend: table(&file("docs/config.md")?),
             frontend: environment(&file("crates/chat-frontend/src/server/config.rs")?),
-            metrics: metrics(&paths::root().join("crates/chat-backend/src"))?,
+            metrics: exported(
+                &EXPORTED
+                    .map(file)
+                    .into_iter()
+                    .collect::<Result<Vec<_>, _>>()?,
+            ),
+            runbooks: runbooks()?,
             secrets: secrets(&file("docs/operations.md")?),
         };
         for (what, found) in [
             ("variable of the back end", &known.backend),
             ("variable of the front end", &known.frontend),
-            ("metric", &known.metrics),
+            ("runbook", &known.runbooks),
+            ("metric", &known.metrics.keys().cloned().collect()),
             ("documented secret", &known.secrets),
         ] {
             if found.is_empty() {
@@ -63,24 +78,27 @@ fn environment(source: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Every literal of the modules of metrics that can be a metric's name.
-fn metrics(place: &Path) -> anyhow::Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(place).with_context(|| format!("cannot read {}", place.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            names.extend(metrics(&path)?);
-        } else if path.to_string_lossy().contains("metrics") {
-            let source = fs::read_to_string(&path)?;
-            let literals = source.split('"').skip(1).step_by(2);
-            names.extend(literals.filter(|text| is_metric(text)).map(str::to_owned));
+/// What servers export, each series with its labels, from the outlines that tests keep current.
+fn exported(outlines: &[String]) -> BTreeMap<String, BTreeSet<String>> {
+    let lines = outlines.iter().flat_map(|outline| outline.lines());
+    let mut metrics: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        for selector in selectors(line) {
+            let labels = metrics.entry(selector.name).or_default();
+            labels.extend(selector.labels);
         }
     }
-    Ok(names)
+    metrics
 }
 
-fn is_metric(text: &str) -> bool {
-    text.contains('_') && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+/// The names of the pages in docs/runbooks.
+fn runbooks() -> anyhow::Result<BTreeSet<String>> {
+    let place = paths::root().join("docs/runbooks");
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(&place).with_context(|| format!("cannot read {}", place.display()))? {
+        names.insert(entry?.file_name().to_string_lossy().into_owned());
+    }
+    Ok(names)
 }
 
 /// The secrets that the commands in a document make, each key as `name/key`.
@@ -135,7 +153,7 @@ mod tests {
                 && known.frontend.contains("API_BASE_URL")
         );
         assert!(
-            known.metrics.contains("chat_connections"),
+            known.metrics.contains_key("chat_connections"),
             "{:?}",
             known.metrics
         );

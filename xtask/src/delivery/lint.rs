@@ -8,12 +8,13 @@ use anyhow::{Context as _, bail};
 
 use super::python::Tools;
 use super::tree::Tree;
+use super::watch;
 use crate::{paths, process, servers};
 
 /// The oldest and the newest Kubernetes that the manifests are for.
 const KUBERNETES: [&str; 2] = ["1.32", "1.37"];
 /// Kinds that a cluster has only with what defines them; no schema of Kubernetes knows them.
-const DEFINED_ELSEWHERE: [&str; 8] = [
+const DEFINED_ELSEWHERE: [&str; 10] = [
     "AppProject with api version argoproj.io/v1alpha1",
     "Application with api version argoproj.io/v1alpha1",
     "GCPBackendPolicy with api version networking.gke.io/v1",
@@ -22,6 +23,8 @@ const DEFINED_ELSEWHERE: [&str; 8] = [
     "HealthCheckPolicy with api version networking.gke.io/v1",
     "PodMonitor with api version monitoring.coreos.com/v1",
     "PodMonitoring with api version monitoring.googleapis.com/v1",
+    "PrometheusRule with api version monitoring.coreos.com/v1",
+    "Rules with api version monitoring.googleapis.com/v1",
 ];
 
 /// Runs every linter; `folder` takes the rendered trees.
@@ -36,6 +39,7 @@ pub(crate) fn run(trees: &[&Tree], folder: &Path) -> anyhow::Result<()> {
         ("actionlint", actionlint()),
         ("zizmor", zizmor()),
         ("shellcheck", shellcheck()),
+        ("promtool", watch::check(trees)),
     ] {
         match outcome {
             Ok(()) => println!("{name}: nothing to say"),

@@ -1,14 +1,18 @@
-//! The checks of how Sarangbang is delivered: manifests, Argo CD, workflows, Dockerfiles, scripts.
+//! The checks of how Sarangbang is delivered and watched: manifests, Argo CD, workflows, Dockerfiles,
+//! scripts, alerts, dashboards.
 //!
 //! Linters from elsewhere know the form; the rules here know what belongs together.
 
 mod fault;
 mod known;
 mod lint;
+mod promql;
+mod promtool;
 mod python;
 mod render;
 mod rules;
 mod tree;
+mod watch;
 
 #[cfg(test)]
 mod broken;
@@ -27,17 +31,19 @@ use fault::{Fault, Rule};
 use known::Known;
 use python::Tools;
 use render::{Combinations, Manifests, SIDES};
-use rules::{release, settings};
+use rules::{release, settings, watching};
 use tree::Tree;
+use watch::Watched;
 
-/// Installs what renders manifests, which tests need as well.
-pub(crate) fn install_kubectl() -> anyhow::Result<()> {
-    Tools::Linters.install()
+/// Installs what renders manifests and checks alerts, which tests need as well.
+pub(crate) fn install_tools() -> anyhow::Result<()> {
+    Tools::Linters.install()?;
+    promtool::install()
 }
 
 /// Checks all of it.
 pub(crate) fn check() -> anyhow::Result<()> {
-    Tools::Linters.install()?;
+    install_tools()?;
     Tools::Checkov.install()?;
     let work = paths::target().join("delivery");
     let manifests = Manifests::copy(paths::root(), &work.join("copy"))?;
@@ -115,6 +121,7 @@ impl Rendered {
             let [backend, frontend] = SIDES.map(|side| self.overlay(side, stage));
             faults.extend(settings::faults_between(backend?, frontend?));
         }
+        faults.extend(watching::difference_faults(self.all().into_iter()));
         faults.extend(release::application_faults(&self.argocd, &self.overlays));
         Ok(faults)
     }
@@ -139,6 +146,7 @@ fn repository_faults(root: &Path) -> anyhow::Result<Vec<Fault>> {
         faults.extend(release::action_faults(&workflow.to_string_lossy(), &text));
     }
     for side in SIDES {
+        faults.extend(Watched::read(root, side)?.faults());
         let paths = fs::read_to_string(root.join(".ci/paths").join(side))?;
         faults.extend(release::path_faults(
             side,

@@ -93,9 +93,9 @@ impl<'a> Pods<'a> {
         self.workload["kind"] != "Job"
     }
 
-    /// Whether they are one of the two servers.
+    /// Whether they are one of the two servers, and not the canary.
     pub(crate) fn are_ours(&self) -> bool {
-        self.workload["kind"] == "Deployment"
+        self.workload["kind"] == "Deployment" && name_of(self.workload) != "chat-canary"
     }
 
     /// Their containers, those that run before included.

@@ -4,6 +4,7 @@ pub(crate) mod network;
 pub(crate) mod references;
 pub(crate) mod release;
 pub(crate) mod settings;
+pub(crate) mod watching;
 pub(crate) mod workloads;
 
 use super::fault::Fault;
@@ -18,6 +19,7 @@ pub(crate) fn faults_of(tree: &Tree, known: &Known) -> Vec<Fault> {
     faults.extend(network::faults(tree));
     faults.extend(references::faults(tree, known));
     faults.extend(settings::faults(tree, known));
+    faults.extend(watching::faults(tree, known));
     faults.sort();
     faults.dedup();
     faults

@@ -17,6 +17,8 @@ const SECRET: [&str; 5] = [
 /// The parts of each server's end, in milliseconds.
 const BACKEND_DRAIN: &[&str] = &["CHAT_DRAIN_DELAY_MS", "CHAT_DRAIN_MS", "CHAT_GRACE_MS"];
 const FRONTEND_DRAIN: &[&str] = &["CHAT_FRONTEND_GRACE_MS"];
+/// What writes to the API as users do.
+const CANARY: &str = "chat-canary";
 /// What is left of the grace period at least, for the process to end.
 const ROOM_S: u64 = 5;
 
@@ -33,6 +35,7 @@ pub(crate) fn faults(tree: &Tree, known: &Known) -> Vec<Fault> {
             faults.extend(bus_fault(tree, &place, &pods, &variables));
         }
     }
+    faults.extend(canary_fault(tree));
     faults
 }
 
@@ -163,6 +166,25 @@ fn bus_fault(tree: &Tree, place: &str, pods: &Pods<'_>, variables: &[Variable]) 
     let most = scaled["spec"]["maxReplicas"].as_u64()?;
     let says = || format!("up to {most} replicas and no NATS_URL: they hear each other late");
     (needs_it && !is_named && most > 1).then(|| Fault::new(Rule::ReplicasWithoutBus, place, says()))
+}
+
+/// The canary goes where users go: by the scheme that the side speaks, to a name that it answers.
+fn canary_fault(tree: &Tree) -> Option<Fault> {
+    let canary = tree.pods().find(|pods| name_of(pods.workload) == CANARY)?;
+    let told = variables(tree, &canary);
+    let server = value(&told, "CANARY_SERVER").unwrap_or_default();
+    let (scheme, rest) = server.split_once("://").unwrap_or_default();
+    let host = rest.split(':').next().unwrap_or_default();
+    let all: Vec<_> = tree
+        .pods()
+        .flat_map(|pods| variables(tree, &pods))
+        .collect();
+    let hosts = value(&all, "ALLOWED_HOSTS");
+    let is_answered = hosts.is_none_or(|hosts| hosts.split(',').any(|allowed| allowed == host));
+    let is_spoken = (scheme == "https") == is_secure(tree) && !scheme.is_empty();
+    let says = format!("it goes to {server:?}, which is not how users reach the API");
+    let misled = is_overlay(tree) && !(is_answered && is_spoken);
+    misled.then(|| Fault::new(Rule::CanaryMisled, tree.place(canary.workload), says))
 }
 
 /// Whether a tree is one that is installed, other than one of the combinations of parts.

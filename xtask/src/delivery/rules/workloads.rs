@@ -219,7 +219,7 @@ fn scaler_faults(tree: &Tree, known: &Known, scaler: &Value) -> Vec<Fault> {
             .strip_prefix(before)
             .and_then(|rest| rest.strip_suffix(after));
         let exported = bare.unwrap_or(asked);
-        if metric["type"] == "Pods" && !known.metrics.contains(exported) {
+        if metric["type"] == "Pods" && !known.metrics.contains_key(exported) {
             fault(
                 Rule::AutoscalerMetricUnknown,
                 format!("the server does not export {exported}"),
