@@ -10,7 +10,11 @@ mod files;
 mod fixtures;
 #[path = "wire/mutations.rs"]
 mod mutations;
+#[path = "wire/neighbours.rs"]
+mod neighbours;
 #[path = "wire/strategies.rs"]
 mod strategies;
+#[path = "wire/today.rs"]
+mod today;
 #[path = "wire/walk.rs"]
 mod walk;
