@@ -16,8 +16,35 @@ const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Debian's packages: a browser, and fonts without which Korean and emoji are boxes.
 const PACKAGES: [&str; 3] = ["chromium", "fonts-noto-cjk", "fonts-noto-color-emoji"];
 
-/// Runs every browser test, against the servers and the client that are built.
-pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
+/// What browsers are pointed at.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    /// The back end.
+    pub(crate) backend: PathBuf,
+    /// The front end's server.
+    pub(crate) frontend: PathBuf,
+    /// The folder of what it gives to browsers.
+    pub(crate) site: PathBuf,
+}
+
+impl Programs {
+    /// Those of this workspace.
+    pub(crate) fn built() -> Self {
+        Self {
+            backend: paths::binary("chat-backend"),
+            frontend: paths::binary("chat-frontend"),
+            site: paths::site(),
+        }
+    }
+}
+
+/// Runs every browser test, or the files whose name contains `filter`, and leaves in the folder
+/// `evidence` what tells why one failed.
+pub(crate) fn run(
+    filter: Option<&str>,
+    programs: &Programs,
+    evidence: &Path,
+) -> anyhow::Result<()> {
     check_node()?;
     let chromium = chromium_with_fonts()?;
     let folder = paths::root().join("e2e");
@@ -28,9 +55,10 @@ pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .args(["--test", "--test-reporter=spec", "--test-concurrency=2"])
         .args(test_files(&folder, filter)?)
-        .env("E2E_BACKEND", paths::binary("chat-backend"))
-        .env("E2E_FRONTEND", paths::binary("chat-frontend"))
-        .env("E2E_SITE", paths::site())
+        .env("E2E_BACKEND", &programs.backend)
+        .env("E2E_FRONTEND", &programs.frontend)
+        .env("E2E_SITE", &programs.site)
+        .env("E2E_EVIDENCE", evidence)
         .env("E2E_SCREENS", paths::root().join("target/screens"))
         .env("E2E_CHROMIUM", chromium);
     process::run(&mut tests).context("a browser test failed; the summary is above")

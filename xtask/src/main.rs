@@ -16,6 +16,7 @@ mod dependencies;
 mod dev;
 mod paths;
 mod process;
+mod release;
 mod run;
 mod servers;
 mod site;
@@ -49,6 +50,8 @@ enum Command {
     Build(site::Options),
     /// Everything that CI checks, or one stage of it.
     Test(test::Options),
+    /// Whether what would be released now gets on with what runs.
+    ReleaseCheck(release::Options),
     /// Print the bytes of a first page; fail above the budget.
     Size,
     /// Check the rules that no compiler knows.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Cluster(options) => cluster::cluster(&options),
         Command::Build(options) => site::build(&options),
         Command::Test(options) => test::test(&options),
+        Command::ReleaseCheck(options) => release::check(&options),
         Command::Size => size::size(),
         Command::Tidy => tidy::tidy(),
         Command::Autobahn => autobahn::asked_for(),

@@ -8,8 +8,9 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 
 use crate::autobahn::Outcome;
+use crate::browser::Programs;
 use crate::stage::{Stages, clock};
-use crate::{autobahn, browser, delivery, process, run, servers, site, size, tidy, tools};
+use crate::{autobahn, browser, delivery, paths, process, run, servers, site, size, tidy, tools};
 
 /// Which stages to run.
 #[derive(Debug, Clone, Args)]
@@ -237,5 +238,6 @@ fn client_and_size(stages: &Stages) -> anyhow::Result<()> {
 fn browser_tests(filter: Option<&str>) -> anyhow::Result<()> {
     run::build_servers()?;
     site::build(&site::Options::default())?;
-    browser::run(filter)
+    let evidence = paths::root().join("target/e2e");
+    browser::run(filter, &Programs::built(), &evidence)
 }
