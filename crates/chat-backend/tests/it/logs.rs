@@ -139,3 +139,26 @@ async fn no_text_password_token_or_address_is_in_the_log() {
         assert!(!text.contains(&secret), "`{secret}` is in the log");
     }
 }
+
+#[tokio::test]
+async fn a_request_is_found_by_the_trace_that_it_belongs_to() {
+    let app = TestApp::start().await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(EnvFilter::new("info"))
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let ask = app.http.get(app.url("/v1/meta"));
+    let answer = ask.header("traceparent", parent).send().await.unwrap();
+    let id = answer.headers()["x-request-id"].to_str().unwrap();
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("request answered"));
+    let line: serde_json::Value = serde_json::from_str(line.expect("a line")).unwrap();
+    assert_eq!(line["span"]["request_id"], id);
+    assert_eq!(line["span"]["trace_id"], trace);
+}
