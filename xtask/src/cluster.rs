@@ -21,6 +21,8 @@ use crate::stage::Stages;
 use crate::{paths, process, run, servers, site, tools};
 use replica::Replica;
 
+/// Clients that the load balancer has room for, beside those of the private rooms; see its `maxconn`.
+const BALANCED: i64 = 9_400;
 /// Replicas of the back end, as many as the balancer's configuration names.
 const REPLICAS: usize = 3;
 /// How often Ctrl-C and the parts are looked at.
@@ -45,12 +47,16 @@ pub(crate) struct Options {
     /// Which faults, and how often.
     #[arg(long, value_enum, default_value_t, requires = "faults")]
     profile: schedule::Profile,
-    /// Clients that talk meanwhile.
-    #[arg(long, default_value_t = 200, requires = "faults")]
-    clients: u32,
+    /// Clients that talk meanwhile, at most as many as the load balancer has room for; above 200 they
+    /// only count what they are given. Without it, as many as the profile says.
+    #[arg(long, requires = "faults", value_parser = clap::value_parser!(u32).range(1..=BALANCED))]
+    clients: Option<u32>,
     /// How many of them send.
-    #[arg(long, default_value_t = 50, requires = "faults")]
-    senders: u32,
+    #[arg(long, requires = "faults", value_parser = clap::value_parser!(u32).range(1..=200))]
+    senders: Option<u32>,
+    /// How many connections of clients are cut at the same moment, where the profile cuts any.
+    #[arg(long, default_value_t = 200, requires = "faults")]
+    cut: u32,
     /// Further options of `chat-load run`, after `--`.
     #[arg(last = true, requires = "faults")]
     load: Vec<String>,

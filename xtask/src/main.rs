@@ -14,6 +14,7 @@ mod cluster;
 mod delivery;
 mod dependencies;
 mod dev;
+mod measure;
 mod paths;
 mod process;
 mod release;
@@ -46,6 +47,8 @@ enum Command {
     Dev(run::Options),
     /// Start PostgreSQL, NATS, three replicas behind a load balancer; with `--faults`, break them and audit.
     Cluster(cluster::Options),
+    /// Start one server, put the load of a figure of docs/performance.md on it, and print what it showed.
+    Measure(measure::Options),
     /// Build the web client's files into `target/site`.
     Build(site::Options),
     /// Everything that CI checks, or one stage of it.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Dev(options) => dev::dev(&options),
         Command::Cluster(options) => cluster::cluster(&options),
+        Command::Measure(options) => measure::measure(&options),
         Command::Build(options) => site::build(&options),
         Command::Test(options) => test::test(&options),
         Command::ReleaseCheck(options) => release::check(&options),

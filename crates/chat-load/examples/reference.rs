@@ -9,6 +9,9 @@
 //! ```sh
 //! cargo run --release -p chat-load --example reference -- --rooms 1 --readers 1000 --senders 64
 //! ```
+//!
+//! With `--of-saturation 80` it is then given 80 % of that, each message at its time, and tells how long
+//! they took to each reader.
 
 #![expect(clippy::print_stdout, reason = "a tool that prints a figure")]
 
@@ -28,8 +31,10 @@ use axum::routing::get;
 use chat_load::usage;
 use clap::{Parser, Subcommand};
 use futures_util::{SinkExt as _, StreamExt as _};
+use hdrhistogram::Histogram;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -62,6 +67,10 @@ struct Options {
     /// How long to count.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Afterwards send so many percent of what it took, each message at its time, and tell how long
+    /// they took.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=200))]
+    of_saturation: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,8 +86,19 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     match options.part {
         Some(Part::Hub) => hub().await,
-        None => drive(&options).await,
+        None => compare(&options).await,
     }
+}
+
+/// Saturates the hub, and then gives it its share.
+async fn compare(options: &Options) -> Result<()> {
+    let taken = drive(options, Pace::Saturated).await?;
+    if let Some(percent) = options.of_saturation {
+        let per_second = (taken * percent / 100).max(1);
+        println!("hub: now {per_second} messages a second, each at its time");
+        drive(options, Pace::Rate { per_second }).await?;
+    }
+    Ok(())
 }
 
 /// The rooms of the hub.
@@ -168,49 +188,132 @@ impl Drop for Hub {
     }
 }
 
+/// How messages are sent.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// As fast as they come back.
+    Saturated,
+    /// So many a second of all senders, whether or not those before have come back.
+    Rate { per_second: u64 },
+}
+
+/// Latencies that are collected before they are told.
+const COLLECTED: usize = 64;
+/// The longest latency that is told apart, in microseconds.
+const LONGEST_US: u64 = 600_000_000;
+
 /// What all clients share.
-#[derive(Default)]
-struct Counters {
+struct Shared {
+    began: Instant,
     deliveries: AtomicU64,
     sent: AtomicU64,
     ended: AtomicBool,
+    /// From when a message was due to each reader, in microseconds.
+    to_reader: Mutex<Histogram<u64>>,
 }
 
-async fn drive(options: &Options) -> Result<()> {
+impl Shared {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            began: Instant::now(),
+            deliveries: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            to_reader: Mutex::new(Histogram::new_with_bounds(1, LONGEST_US, 3)?),
+        })
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (load(&self.sent), load(&self.deliveries))
+    }
+}
+
+/// Lets a fresh hub work, and returns how many messages a second were sent.
+async fn drive(options: &Options, pace: Pace) -> Result<u64> {
     let hub = Hub::start()?;
     let pid = hub.process.id();
-    let counters = Arc::new(Counters::default());
+    let shared = Arc::new(Shared::new()?);
     let mut senders = Vec::new();
     for client in 0..options.readers + options.senders {
         let socket = connect(hub.address, client, client % options.rooms).await?;
         if client < options.readers {
-            tokio::spawn(read(socket, counters.clone()));
+            tokio::spawn(Reader::new(shared.clone()).read(socket));
         } else {
             senders.push((client, socket));
         }
     }
+    let (mut sending, bytes) = (Vec::new(), options.bytes);
     for (client, socket) in senders {
-        let text = Utf8Bytes::from(format!("{client} {:.>1$}", "", options.bytes));
-        tokio::spawn(send(socket, text, options.window, counters.clone()));
+        let (due, dues) = mpsc::unbounded_channel();
+        let sender = Sender {
+            client,
+            bytes,
+            shared: shared.clone(),
+        };
+        tokio::spawn(sender.run(socket, dues));
+        sending.push(due);
     }
+    let pacing = tokio::spawn(send(sending, pace, options.window, shared.clone()));
     // The first second is not counted: the queues fill.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = (Instant::now(), usage(&[pid]).cpu_ms, count(&counters));
+    let before = (Instant::now(), usage(&[pid]).cpu_ms, shared.counts());
+    shared
+        .to_reader
+        .lock()
+        .expect("nobody panics holding it")
+        .reset();
     tokio::time::sleep(Duration::from_secs(options.seconds)).await;
-    let after = (Instant::now(), usage(&[pid]).cpu_ms, count(&counters));
-    counters.ended.store(true, Ordering::Relaxed);
+    let after = (Instant::now(), usage(&[pid]).cpu_ms, shared.counts());
+    shared.ended.store(true, Ordering::Relaxed);
+    pacing.abort();
     let (time, cpu_ms) = ((after.0 - before.0).as_millis(), after.1 - before.1);
     let (sent, deliveries) = (after.2.0 - before.2.0, after.2.1 - before.2.1);
     println!(
         "hub: {sent} sent, {deliveries} delivered in {time} ms; {cpu_ms} ms of CPU; {} deliveries per second of CPU",
         deliveries * 1_000 / cpu_ms.max(1)
     );
-    Ok(())
+    let to_reader = shared.to_reader.lock().expect("nobody panics holding it");
+    let at = |quantile| to_reader.value_at_quantile(quantile);
+    println!(
+        "hub: to each reader p50 {} us, p99 {} us, p99.9 {} us, max {} us",
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        to_reader.max()
+    );
+    Ok(sent / options.seconds.max(1))
 }
 
-fn count(counters: &Counters) -> (u64, u64) {
-    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    (load(&counters.sent), load(&counters.deliveries))
+/// Tells the senders when each message is due.
+async fn send(
+    senders: Vec<mpsc::UnboundedSender<u64>>,
+    pace: Pace,
+    window: u32,
+    shared: Arc<Shared>,
+) {
+    match pace {
+        Pace::Saturated => {
+            // One more for each that comes back, from then on.
+            for due in senders.iter().flat_map(|due| (0..window).map(move |_| due)) {
+                let _ = due.send(NOW);
+            }
+            std::future::pending::<()>().await;
+        }
+        Pace::Rate { per_second } => {
+            let first_us = shared.now_us();
+            for (nth, due) in (0..).zip(senders.iter().cycle()) {
+                let due_us = first_us + nth * 1_000_000 / per_second;
+                tokio::time::sleep_until(shared.began + Duration::from_micros(due_us)).await;
+                // A sender that is gone sends nothing, which the figures tell.
+                let _ = due.send(due_us);
+            }
+        }
+    }
 }
 
 type Socket = WebSocketStream<tokio::net::TcpStream>;
@@ -226,31 +329,97 @@ async fn connect(hub: SocketAddr, client: u32, room: u32) -> Result<Socket> {
     Ok(client_async_with_config(url, tcp, Some(config)).await?.0)
 }
 
-async fn read(mut socket: Socket, counters: Arc<Counters>) {
-    while let Some(Ok(message)) = socket.next().await {
-        if message.is_text() {
-            counters.deliveries.fetch_add(1, Ordering::Relaxed);
+/// Counts what a client is given.
+struct Reader {
+    shared: Arc<Shared>,
+    latencies: Vec<u64>,
+}
+
+impl Reader {
+    fn new(shared: Arc<Shared>) -> Self {
+        let latencies = Vec::new();
+        Self { shared, latencies }
+    }
+
+    async fn read(mut self, mut socket: Socket) {
+        while let Some(Ok(message)) = socket.next().await {
+            self.count(&message);
         }
+    }
+
+    /// Counts an event. Returns whose it is.
+    fn count(&mut self, message: &tungstenite::Message) -> Option<u32> {
+        let tungstenite::Message::Text(text) = message else {
+            return None;
+        };
+        self.shared.deliveries.fetch_add(1, Ordering::Relaxed);
+        let mut words = text.split(' ');
+        let (client, due_us) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        self.latencies
+            .push(self.shared.now_us().saturating_sub(due_us));
+        if self.latencies.len() >= COLLECTED {
+            let mut all = self
+                .shared
+                .to_reader
+                .lock()
+                .expect("nobody panics holding it");
+            for us in self.latencies.drain(..) {
+                all.saturating_record(us.max(1));
+            }
+        }
+        Some(client)
     }
 }
 
-/// Sends as many as may be under way, and one more for each of its own that comes back.
-async fn send(mut socket: Socket, text: Utf8Bytes, window: u32, counters: Arc<Counters>) {
-    let mine = tungstenite::Message::Text(text.as_str().into());
-    for _ in 0..window {
-        if socket.send(mine.clone()).await.is_err() {
-            return;
+/// Due when it is told.
+const NOW: u64 = 0;
+
+/// A client that sends what is due; of what is due now, one more for each that comes back.
+struct Sender {
+    client: u32,
+    bytes: usize,
+    shared: Arc<Shared>,
+}
+
+impl Sender {
+    async fn run(self, mut socket: Socket, mut dues: mpsc::UnboundedReceiver<u64>) {
+        let mut reader = Reader::new(self.shared.clone());
+        let mut saturates = false;
+        loop {
+            let due_us = tokio::select! {
+                due_us = dues.recv() => match due_us {
+                    Some(due_us) => due_us,
+                    None => return,
+                },
+                message = socket.next() => match message {
+                    Some(Ok(message)) if reader.count(&message) == Some(self.client) => {
+                        self.shared.sent.fetch_add(1, Ordering::Relaxed);
+                        if !saturates {
+                            continue;
+                        }
+                        NOW
+                    }
+                    Some(Ok(_)) => continue,
+                    Some(Err(_)) | None => return,
+                },
+            };
+            saturates = due_us == NOW;
+            if self.shared.ended.load(Ordering::Relaxed)
+                || socket.send(self.event(due_us)).await.is_err()
+            {
+                return;
+            }
         }
     }
-    while let Some(Ok(message)) = socket.next().await {
-        counters.deliveries.fetch_add(1, Ordering::Relaxed);
-        if message != mine {
-            continue;
-        }
-        counters.sent.fetch_add(1, Ordering::Relaxed);
-        let ended = counters.ended.load(Ordering::Relaxed);
-        if ended || socket.send(mine.clone()).await.is_err() {
-            return;
-        }
+
+    /// Says whose it is and when it was due, as long as an event of the service.
+    fn event(&self, due_us: u64) -> tungstenite::Message {
+        let due_us = match due_us {
+            NOW => self.shared.now_us(),
+            due_us => due_us,
+        };
+        let head = format!("{} {due_us} ", self.client);
+        let text = format!("{head:.<0$}", self.bytes);
+        tungstenite::Message::Text(text.into())
     }
 }

@@ -20,9 +20,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 use crate::history::{History, Row, What};
-use crate::measure::Shared;
+use crate::measure::{Liveness, Shared};
 use crate::rng::Rng;
-use crate::server::{Account, Api, RenewError, Server, Socket};
+use crate::server::{Account, Api, RenewError, Server, Socket, address_of};
 use crate::tap::Tap;
 use crate::text::{self, Label};
 
@@ -105,7 +105,7 @@ struct Driver {
     socket: Option<(ConnId, Box<Socket>)>,
     done: mpsc::UnboundedSender<Done>,
     /// Whether it counts as live.
-    live: bool,
+    live: Liveness,
     /// The rows that each room shows, to notice one that is put beside itself.
     shown: BTreeMap<RoomId, HashSet<RowKey>>,
     written: u64,
@@ -137,7 +137,7 @@ pub(crate) fn start(persona: Persona, shared: Arc<Shared>) -> Handle {
         shared,
         socket: None,
         done,
-        live: false,
+        live: Liveness::default(),
         shown: BTreeMap::new(),
         written: 0,
     };
@@ -187,7 +187,7 @@ impl Driver {
     fn wake(&self) -> Duration {
         let now = self.shared.clock.device_ms(self.persona.skew_ms);
         let own = self.client.next_wake().map(|at| at.since_ms(now));
-        let impatient = (self.persona.impatient && !self.live).then_some(IMPATIENCE_MS);
+        let impatient = (self.persona.impatient && !self.live.is_live()).then_some(IMPATIENCE_MS);
         let wait = own.into_iter().chain(impatient).min();
         Duration::from_millis(wait.unwrap_or(60_000))
     }
@@ -320,7 +320,6 @@ impl Driver {
         let input = match done {
             Done::Opened(conn, socket) => {
                 self.socket = Some((conn, socket));
-                self.tap.connected();
                 Input::Opened { conn }
             }
             Done::NotOpened(conn) => closed(conn, BROKEN, String::new()),
@@ -332,6 +331,7 @@ impl Driver {
             Done::Renewed(Err(RenewError::Refused)) => Input::TokenRefused,
             Done::Renewed(Err(RenewError::Later { retry_after_ms })) => {
                 Input::RefreshFailed { retry_after_ms }
+                self.tap.connected(address_of(&socket));
             }
             Done::History(fetch, Some(page)) => Input::HistoryLoaded { fetch, page },
             Done::History(fetch, None) => Input::HistoryFailed { fetch },
@@ -484,10 +484,7 @@ impl Driver {
 
     fn count_live(&mut self) {
         let live = self.is_live();
-        if live != self.live {
-            self.live = live;
-            self.shared.client_is_live(live);
-        }
+        self.live.turn(live, &self.shared);
     }
 
     fn is_live(&self) -> bool {

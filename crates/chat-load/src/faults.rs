@@ -4,12 +4,14 @@
 //! another process was killed hundreds of times, and the history was clean.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::proxy::{self, Connections};
+use crate::rng::Rng;
 
 /// An acknowledgement that takes so long was held up.
 pub(crate) const HELD_UP_US: u64 = 100_000;
@@ -21,6 +23,9 @@ pub struct Felt {
     pub injected: u64,
     /// Times that a client lost its connection, waited, or was told `unavailable` because of it.
     pub felt: u64,
+    /// The longest, in milliseconds, from when it was done until every client was connected and up to
+    /// date again; 0: nobody lost a connection.
+    pub all_live_ms: u64,
 }
 
 #[derive(Debug)]
@@ -28,6 +33,8 @@ struct Fault {
     kind: String,
     at_us: u64,
     felt: bool,
+    /// How long it took until everybody was live again.
+    all_live_us: Option<u64>,
 }
 
 /// Everything that was done, in order.
@@ -40,6 +47,7 @@ impl Log {
             kind: kind.to_owned(),
             at_us,
             felt: false,
+            all_live_us: None,
         };
         self.0
             .lock()
@@ -56,6 +64,15 @@ impl Log {
         }
     }
 
+    /// Everybody is live again after an outage: the end of what was felt until now.
+    pub(crate) fn everybody_is_back(&self, now_us: u64) {
+        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in faults.iter_mut().filter(|fault| fault.felt) {
+            let taken_us = now_us.saturating_sub(fault.at_us);
+            fault.all_live_us = fault.all_live_us.or(Some(taken_us));
+        }
+    }
+
     pub(crate) fn counts(&self) -> BTreeMap<String, Felt> {
         let mut counts: BTreeMap<String, Felt> = BTreeMap::new();
         let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,6 +80,8 @@ impl Log {
             let felt = counts.entry(fault.kind.clone()).or_default();
             felt.injected += 1;
             felt.felt += u64::from(fault.felt);
+            let all_live_ms = fault.all_live_us.unwrap_or(0) / 1_000;
+            felt.all_live_ms = felt.all_live_ms.max(all_live_ms);
         }
         counts
     }
@@ -89,6 +108,7 @@ pub struct Control {
     phase: Arc<watch::Sender<Phase>>,
     calm: watch::Receiver<bool>,
     live: Arc<watch::Sender<Live>>,
+    networks: Arc<OnceLock<Vec<Arc<Connections>>>>,
 }
 
 /// How many clients there are and how many of them are connected and up to date.
@@ -118,12 +138,14 @@ impl Control {
             phase: Arc::new(watch::channel(Phase::Connecting).0),
             calm: calm_seen,
             live: Arc::new(watch::channel(Live::default()).0),
+            networks: Arc::default(),
         };
         let faults = Faults {
             clock: control.clock,
             log: Arc::clone(&control.log),
             phase: control.phase.subscribe(),
             live: control.live.subscribe(),
+            networks: Arc::clone(&control.networks),
             _calm: calm,
         };
         (control, faults)
@@ -135,6 +157,12 @@ impl Control {
 
     pub(crate) fn log(&self) -> Arc<Log> {
         Arc::clone(&self.log)
+    }
+
+    /// The networks that the run put in front of the servers.
+    pub(crate) fn tell_networks(&self, networks: Vec<Arc<Connections>>) {
+        // A control is of one run.
+        let _ = self.networks.set(networks);
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
@@ -167,6 +195,7 @@ pub struct Faults {
     log: Arc<Log>,
     phase: watch::Receiver<Phase>,
     live: watch::Receiver<Live>,
+    networks: Arc<OnceLock<Vec<Arc<Connections>>>>,
     _calm: watch::Sender<bool>,
 }
 
@@ -181,6 +210,15 @@ impl Faults {
     /// as `kill`.
     pub fn begin(&self, kind: &str) {
         self.log.begin(kind, self.clock.now_us());
+    }
+
+    /// Cuts so many of the clients' connections at the same moment, each at a random byte, and notes it
+    /// under this kind. Returns how many there were to cut: none where the scenario has no network.
+    pub fn cut_at_once(&self, kind: &str, connections: usize) -> usize {
+        self.begin(kind);
+        let mut rng = Rng::new(self.clock.now_us());
+        let networks = self.networks.get().map_or(&[][..], Vec::as_slice);
+        proxy::cut_at_once(networks, connections, &mut rng)
     }
 
     /// Waits until a client is without its connection. False: the run ended before.

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chat_load::proxy::{Network, Proxy};
-use chat_load::{Control, Faults, Floors, Load, Mix, SERVER_FLAGS, Scenario, Server};
+use chat_load::{
+    Control, Faults, Floors, Load, Mix, Report, SERVER_FLAGS, Scenario, Server, Verdict,
+};
 use clap::{Args, Parser, Subcommand};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -36,6 +38,7 @@ enum Command {
 }
 
 #[derive(Args)]
+#[command(args_override_self = true)]
 struct Run {
     /// A server, `http://host:port`; several: each connect picks one at random
     #[arg(long, required = true)]
@@ -71,6 +74,10 @@ struct Run {
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// Bytes of a message
+    /// Find out first how many messages a second the servers take with --window, which is a run of its
+    /// own; then send so many percent of that, each at its time
+    #[arg(long, requires = "window", value_parser = clap::value_parser!(u64).range(1..=200))]
+    of_saturation: Option<u64>,
     #[arg(long, default_value_t = 100)]
     bytes: usize,
     /// Edits, in percent of the messages
@@ -101,7 +108,8 @@ struct Run {
     #[arg(long)]
     impatient: bool,
     /// Hear on standard input what is done to the servers, a word a line, just before it is done; the
-    /// load goes on until the input ends. Say `load began` on standard output when it may begin
+    /// load goes on until the input ends. `cut 200` has the run cut so many of its own connections at
+    /// the same moment, which takes --bad-network. Say `load began` on standard output when it may begin
     #[arg(long)]
     faults: bool,
     /// The process of a server, to tell its CPU time and memory
@@ -254,6 +262,11 @@ const NOT_MADE: u8 = 3;
 
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "the program's last word")]
+/// How an order to cut connections begins; their number follows.
+const CUT: &str = "cut ";
+/// What that is called in the report.
+const CUT_AT_ONCE: &str = "connections cut at once";
+
 async fn main() -> ExitCode {
     match execute(Cli::parse().command).await {
         Ok(code) => ExitCode::from(code),
@@ -271,7 +284,16 @@ async fn execute(command: Command) -> anyhow::Result<u8> {
             chat_load::raise_open_files();
             let (control, faults) = Control::with_faults();
             let hearing = options.faults.then(|| tokio::spawn(hear(faults)));
-            let report = chat_load::run(options.scenario(), control).await?;
+            let mut scenario = options.scenario();
+            if let Some(percent) = options.of_saturation {
+                let saturated = chat_load::run(scenario.clone(), Control::default()).await?;
+                writeln!(out, "saturated:\n{saturated}")?;
+                if saturated.verdict() != Verdict::Sound {
+                    return Ok(saturated.verdict().exit_code());
+                }
+                scenario.load = share_of(&saturated, percent, options.senders);
+            }
+            let report = chat_load::run(scenario, control).await?;
             if let Some(hearing) = hearing {
                 hearing.abort();
             }
@@ -299,10 +321,24 @@ async fn hear(mut faults: Faults) -> std::io::Result<()> {
     if !faults.load_began().await {
         return Ok(());
     }
+/// So many percent of what servers took when they were saturated, each message at its time.
+fn share_of(saturated: &Report, percent: u64, senders: usize) -> Load {
+    let per_second = saturated.load.acked_per_second * percent / 100;
+    Load::Rate {
+        senders,
+        per_second: u32::try_from(per_second.max(1)).unwrap_or(u32::MAX),
+    }
+}
+
     writeln!(std::io::stdout(), "load began")?;
     let mut words = BufReader::new(tokio::io::stdin()).lines();
     while let Some(word) = words.next_line().await? {
-        faults.begin(&word);
+        match word.strip_prefix(CUT).and_then(|count| count.parse().ok()) {
+            Some(connections) => {
+                faults.cut_at_once(CUT_AT_ONCE, connections);
+            }
+            None => faults.begin(&word),
+        }
     }
     Ok(())
 }

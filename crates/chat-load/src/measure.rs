@@ -1,5 +1,6 @@
 //! What is counted and measured while a run goes on.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, millis};
 use crate::faults::{Control, Live, Log};
+use crate::proxy::Connections;
 
 /// The longest latency that is told apart, in microseconds.
 const LONGEST_US: u64 = 600_000_000;
@@ -47,6 +49,8 @@ pub(crate) struct Counters {
     pub(crate) let_in: Counter,
     /// Refusals of those who have no right to a private room.
     pub(crate) kept_out: Counter,
+    /// Connections that the networks of the run cut, and whose client noticed.
+    pub(crate) cuts_felt: Counter,
 }
 
 impl Counters {
@@ -136,7 +140,11 @@ pub(crate) struct Shared {
     pub(crate) crash_to_ack: Latency,
     /// From the first lost connection until everybody is live again.
     pub(crate) outages: Latency,
+    /// From when a client was live no longer until it was again.
+    pub(crate) back: Latency,
     pub(crate) log: Arc<Log>,
+    /// The connections through each network that the run put in front of the servers.
+    networks: Vec<Arc<Connections>>,
     control: Control,
     live: Mutex<LiveCount>,
 }
@@ -148,8 +156,36 @@ struct LiveCount {
     outage_us: Option<u64>,
 }
 
+/// Whether a client follows all its rooms, and since when it does not any more.
+#[derive(Default)]
+pub(crate) struct Liveness {
+    live: bool,
+    gone_us: Option<u64>,
+}
+
+impl Liveness {
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// It is live now, or is not; `shared` counts it.
+    pub(crate) fn turn(&mut self, live: bool, shared: &Shared) {
+        if live == self.live {
+            return;
+        }
+        self.live = live;
+        let now_us = shared.clock.now_us();
+        if !live {
+            self.gone_us = Some(now_us);
+        } else if let Some(gone_us) = self.gone_us.take() {
+            shared.back.record(now_us.saturating_sub(gone_us));
+        }
+        shared.client_is_live(live);
+    }
+}
+
 impl Shared {
-    pub(crate) fn new(control: &Control, run: u32) -> Self {
+    pub(crate) fn new(control: &Control, run: u32, networks: Vec<Arc<Connections>>) -> Self {
         Self {
             clock: control.clock(),
             run,
@@ -158,7 +194,9 @@ impl Shared {
             to_reader: Latency::default(),
             crash_to_ack: Latency::default(),
             outages: Latency::default(),
+            back: Latency::default(),
             log: control.log(),
+            networks,
             control: control.clone(),
             live: Mutex::default(),
         }
@@ -169,8 +207,18 @@ impl Shared {
         self.change_live(|live| live.clients += 1);
     }
 
+    /// A client has lost the connection that it had from this address.
+    pub(crate) fn lost(&self, from: Option<SocketAddr>) {
+        self.counters.lost.add(1);
+        self.log.felt(self.clock.now_us());
+        let mut networks = self.networks.iter();
+        if from.is_some_and(|from| networks.any(|network| network.was_cut(from))) {
+            self.counters.cuts_felt.add(1);
+        }
+    }
+
     /// A client follows all its rooms, or does not any more.
-    pub(crate) fn client_is_live(&self, is_live: bool) {
+    fn client_is_live(&self, is_live: bool) {
         self.change_live(|live| {
             live.live = if is_live {
                 live.live + 1
@@ -191,6 +239,7 @@ impl Shared {
             && let Some(since_us) = count.outage_us.take()
         {
             self.outages.record(now_us.saturating_sub(since_us));
+            self.log.everybody_is_back(now_us);
         }
         self.control.tell_live(now);
     }

@@ -16,8 +16,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::driver::{Handle, Order};
 use crate::history::History;
+use crate::measure::Liveness;
 use crate::raw::{End, Raw, next_text, say};
-use crate::server::Socket;
+use crate::server::{Socket, address_of};
 use crate::tap::Tap;
 use crate::text::{self, Label};
 
@@ -47,6 +48,7 @@ struct Sender {
     next_id: u64,
     written: u64,
     saturating: bool,
+    live: Liveness,
 }
 
 /// Starts a sender. It connects at once and writes when it is told to.
@@ -66,6 +68,7 @@ pub(crate) fn start(plan: Pipeline, raw: Raw) -> Handle {
         next_id: 1,
         written: 0,
         saturating: false,
+        live: Liveness::default(),
     };
     tokio::spawn(sender.run(told));
     Handle { orders }
@@ -82,9 +85,9 @@ impl Sender {
             let connected = self.raw.connect_unless_told(&mut told, saturate).await;
             let end = match connected {
                 Ok(mut socket) => {
-                    self.raw.shared.client_is_live(true);
+                    self.live.turn(true, &self.raw.shared);
                     let end = self.serve(&mut socket, &mut told).await;
-                    self.raw.shared.client_is_live(false);
+                    self.live.turn(false, &self.raw.shared);
                     end
                 }
                 Err(end) => end,
@@ -111,7 +114,7 @@ impl Sender {
         socket: &mut Socket,
         told: &mut mpsc::UnboundedReceiver<Order>,
     ) -> End {
-        self.tap.connected();
+        self.tap.connected(address_of(socket));
         self.asked.clear();
         self.queue = self.open.iter().map(|(id, ..)| *id).collect();
         loop {

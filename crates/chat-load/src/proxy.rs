@@ -5,9 +5,10 @@
 //! has been sent again. So "loss" here holds a piece up, and everything behind it, for a
 //! retransmission's time.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -27,6 +28,9 @@ const PIECE_BYTES: usize = 16 * 1024;
 const PIECES: usize = 256;
 /// The first retransmission of a lost segment comes after this (Linux's least).
 const RETRANSMISSION: Duration = Duration::from_millis(200);
+/// A connection that is to be cut now is cut inside of what it passes on next, and where it stands when
+/// nothing comes within this.
+const LAST_PIECE: Duration = Duration::from_millis(50);
 
 /// What a network does to what passes through it. Chances are per piece: what was read at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,10 +94,70 @@ pub struct Done {
     pub bytes: u64,
 }
 
+/// The connections that are open, each with the order to be cut, and those that were cut, by the
+/// client's address.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    open: Mutex<Vec<watch::Sender<bool>>>,
+    cut: Mutex<HashSet<SocketAddr>>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connections {
+    /// A connection from this client begins; it hears there that it is to be cut.
+    fn begin(&self, client: SocketAddr) -> watch::Receiver<bool> {
+        lock(&self.cut).remove(&client);
+        let (order, doomed) = watch::channel(false);
+        lock(&self.open).push(order);
+        doomed
+    }
+
+    /// Some have ended.
+    fn forget_ended(&self) {
+        lock(&self.open).retain(|order| !order.is_closed());
+    }
+
+    /// The connection from this client is cut. Returns whether it was not before.
+    fn cut(&self, client: SocketAddr) -> bool {
+        lock(&self.cut).insert(client)
+    }
+
+    /// Whether the connection that a client had from this address was cut; each is told once.
+    pub(crate) fn was_cut(&self, client: SocketAddr) -> bool {
+        lock(&self.cut).remove(&client)
+    }
+}
+
+/// Cuts so many connections of these networks at the same moment, each at a random byte. Returns how
+/// many there were to cut.
+pub(crate) fn cut_at_once(
+    networks: &[Arc<Connections>],
+    connections: usize,
+    rng: &mut Rng,
+) -> usize {
+    let mut open = Vec::new();
+    for network in networks {
+        let mut of = lock(&network.open).clone();
+        of.retain(|order| !order.is_closed() && !*order.borrow());
+        open.append(&mut of);
+    }
+    let chosen = connections.min(open.len());
+    for _ in 0..chosen {
+        let order = open.swap_remove(rng.index(open.len()));
+        order.send_replace(true);
+    }
+    chosen
+}
+
 /// A network in front of one server. Dropping it cuts everything.
 pub struct Proxy {
     address: SocketAddr,
     network: watch::Sender<Network>,
+    connections: Arc<Connections>,
+    rng: Mutex<Rng>,
     stats: Arc<Stats>,
     task: JoinHandle<()>,
 }
@@ -115,16 +179,20 @@ impl Proxy {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let (network, conditions) = watch::channel(network);
-        let stats = Arc::new(Stats::default());
+        let (stats, connections) = (Arc::new(Stats::default()), Arc::default());
         let route = Route {
             to,
             network: conditions,
+            connections: Arc::clone(&connections),
             stats: Arc::clone(&stats),
         };
-        let task = tokio::spawn(accept(listener, route, Rng::new(seed)));
+        let mut rng = Rng::new(seed);
+        let task = tokio::spawn(accept(listener, route, rng.fork()));
         Ok(Self {
             address,
             network,
+            connections,
+            rng: Mutex::new(rng),
             stats,
             task,
         })
@@ -138,6 +206,17 @@ impl Proxy {
     /// From now on the network is like this, also for the connections there are.
     pub fn become_like(&self, network: Network) {
         self.network.send_replace(network);
+    }
+
+    /// Cuts so many of its connections at the same moment, each at a random byte. Returns how many there
+    /// were to cut.
+    pub fn cut(&self, connections: usize) -> usize {
+        let networks = [Arc::clone(&self.connections)];
+        cut_at_once(&networks, connections, &mut lock(&self.rng))
+    }
+
+    pub(crate) fn connections(&self) -> Arc<Connections> {
+        Arc::clone(&self.connections)
     }
 
     /// What it has done so far.
@@ -162,53 +241,88 @@ impl Proxy {
 struct Route {
     to: SocketAddr,
     network: watch::Receiver<Network>,
+    connections: Arc<Connections>,
     stats: Arc<Stats>,
 }
 
 async fn accept(listener: TcpListener, route: Route, mut rng: Rng) {
-    let mut connections = JoinSet::new();
+    let mut carried = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                if let Ok((client, _)) = accepted {
+                if let Ok((client, address)) = accepted {
                     route.stats.accepted.add(1);
-                    connections.spawn(carry(client, route.clone(), rng.fork()));
+                    let connection = Connection {
+                        client: address,
+                        doomed: route.connections.begin(address),
+                        route: route.clone(),
+                    };
+                    carried.spawn(connection.carry(client, rng.fork()));
                 }
             }
-            Some(_) = connections.join_next() => {}
+            Some(_) = carried.join_next() => route.connections.forget_ended(),
         }
     }
+}
+
+/// A connection that passes through.
+#[derive(Clone)]
+struct Connection {
+    /// Where it comes from.
+    client: SocketAddr,
+    /// Whether it is to be cut now.
+    doomed: watch::Receiver<bool>,
+    route: Route,
 }
 
 /// The connection is cut: both directions end at once.
 struct Cut;
 
-async fn carry(client: TcpStream, route: Route, mut rng: Rng) {
-    let Ok(server) = TcpStream::connect(route.to).await else {
-        return;
-    };
-    // A proxy that waits to fill segments would hide what it is told to do.
-    if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
-        return;
+impl Connection {
+    async fn carry(self, client: TcpStream, mut rng: Rng) {
+        let Ok(server) = TcpStream::connect(self.route.to).await else {
+            return;
+        };
+        // A proxy that waits to fill segments would hide what it is told to do.
+        if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
+            return;
+        }
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        let mut direction = |down| Direction {
+            connection: self.clone(),
+            rng: rng.fork(),
+            down,
+        };
+        let (up, down) = (direction(false), direction(true));
+        let passing = async {
+            tokio::try_join!(
+                up.carry(from_client, to_server),
+                down.carry(from_server, to_client)
+            )
+        };
+        // Both ends are dropped with whichever of these is over first.
+        tokio::select! {
+            _ = passing => {}
+            () = self.cut_where_it_stands() => {}
+        }
     }
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    let up = Direction {
-        route: route.clone(),
-        rng: rng.fork(),
-        down: false,
-    };
-    let down = Direction {
-        route: route.clone(),
-        rng: rng.fork(),
-        down: true,
-    };
-    let both = tokio::try_join!(
-        up.carry(from_client, to_server),
-        down.carry(from_server, to_client)
-    );
-    if let Err(Cut) = both {
-        route.stats.cuts.add(1);
+
+    /// Cuts a connection on which nothing comes that it could be cut inside of.
+    async fn cut_where_it_stands(&self) {
+        let mut doomed = self.doomed.clone();
+        // The order's other end is there for as long as the connection is.
+        if doomed.wait_for(|doomed| *doomed).await.is_ok() {
+            tokio::time::sleep(LAST_PIECE).await;
+            self.note_cut();
+        }
+    }
+
+    /// Notes that it is cut, before either side can notice.
+    fn note_cut(&self) {
+        if self.route.connections.cut(self.client) {
+            self.route.stats.cuts.add(1);
+        }
     }
 }
 
@@ -220,21 +334,23 @@ struct Piece {
 }
 
 struct Direction {
-    route: Route,
+    connection: Connection,
     rng: Rng,
     down: bool,
 }
 
 impl Direction {
-    async fn carry(self, from: OwnedReadHalf, to: OwnedWriteHalf) -> Result<(), Cut> {
+    async fn carry(mut self, from: OwnedReadHalf, to: OwnedWriteHalf) -> Result<(), Cut> {
         let (queue, due) = mpsc::channel(PIECES);
-        let network = self.route.network.clone();
-        let stats = Arc::clone(&self.route.stats);
+        let writer = Writer {
+            connection: self.connection.clone(),
+            rng: self.rng.fork(),
+        };
         let reading = async {
             self.read(from, queue).await;
             Ok(())
         };
-        tokio::try_join!(reading, write(due, to, network, stats)).map(|_| ())
+        tokio::try_join!(reading, writer.write(due, to)).map(|_| ())
     }
 
     async fn read(mut self, mut from: OwnedReadHalf, queue: mpsc::Sender<Piece>) {
@@ -251,8 +367,8 @@ impl Direction {
     }
 
     fn decide(&mut self, bytes: &[u8], last: &mut Instant) -> Piece {
-        let network = *self.route.network.borrow();
-        let stats = Arc::clone(&self.route.stats);
+        let network = *self.connection.route.network.borrow();
+        let stats = Arc::clone(&self.connection.route.stats);
         let mut at = Instant::now() + self.delay(&network);
         while self.rng.happens(network.loss) {
             stats.losses.add(1);
@@ -291,30 +407,42 @@ impl Direction {
     }
 }
 
-async fn write(
-    mut due: mpsc::Receiver<Piece>,
-    mut to: OwnedWriteHalf,
-    network: watch::Receiver<Network>,
-    stats: Arc<Stats>,
-) -> Result<(), Cut> {
-    while let Some(piece) = due.recv().await {
-        tokio::time::sleep_until(piece.at).await;
-        let chunk = network.borrow().chunk;
-        let chunk = if chunk == 0 { PIECE_BYTES } else { chunk };
-        for part in piece.bytes.chunks(chunk) {
-            // A side that is gone: the other one is told so by the end of this connection.
-            if to.write_all(part).await.is_err() {
-                return Ok(());
+/// Passes on what is due.
+struct Writer {
+    connection: Connection,
+    rng: Rng,
+}
+
+impl Writer {
+    async fn write(
+        mut self,
+        mut due: mpsc::Receiver<Piece>,
+        mut to: OwnedWriteHalf,
+    ) -> Result<(), Cut> {
+        let Connection { doomed, route, .. } = self.connection.clone();
+        while let Some(mut piece) = due.recv().await {
+            tokio::time::sleep_until(piece.at).await;
+            if *doomed.borrow() {
+                piece.bytes.truncate(self.rng.index(piece.bytes.len()));
+                piece.cut = true;
+            }
+            let chunk = route.network.borrow().chunk;
+            let chunk = if chunk == 0 { PIECE_BYTES } else { chunk };
+            for part in piece.bytes.chunks(chunk) {
+                // A side that is gone: the other one is told so by the end of this connection.
+                if to.write_all(part).await.is_err() {
+                    return Ok(());
+                }
+            }
+            let passed = u64::try_from(piece.bytes.len()).unwrap_or(0);
+            route.stats.bytes.add(passed);
+            if piece.cut {
+                self.connection.note_cut();
+                return Err(Cut);
             }
         }
-        stats
-            .bytes
-            .add(u64::try_from(piece.bytes.len()).unwrap_or(0));
-        if piece.cut {
-            return Err(Cut);
-        }
+        // The other side may have gone first.
+        let _ = to.shutdown().await;
+        Ok(())
     }
-    // The other side may have gone first.
-    let _ = to.shutdown().await;
-    Ok(())
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 
 use chat_types::decode;
 use chat_types::frame;
@@ -14,8 +15,9 @@ use tokio::sync::mpsc;
 
 use crate::driver::{Handle, Order};
 use crate::history::{History, Places, What};
+use crate::measure::Liveness;
 use crate::raw::{End, Raw, next_text, say};
-use crate::server::Socket;
+use crate::server::{Socket, address_of};
 use crate::tap::EPHEMERAL;
 use crate::text;
 
@@ -46,7 +48,9 @@ struct Reader {
     /// What waits for its answer on this connection: of which room, after which cursor.
     asked: HashMap<RequestId, (RoomId, Option<Seq>)>,
     latencies: Vec<u64>,
-    live: bool,
+    live: Liveness,
+    /// From where the connection was opened.
+    from: Option<SocketAddr>,
 }
 
 /// Starts a reader of these rooms.
@@ -60,7 +64,8 @@ pub(crate) fn start(client: u32, raw: Raw, rooms: &[RoomId]) -> Handle {
         next_id: 1,
         asked: HashMap::new(),
         latencies: Vec::new(),
-        live: false,
+        live: Liveness::default(),
+        from: None,
     };
     tokio::spawn(reader.run(told));
     Handle { orders }
@@ -92,6 +97,7 @@ impl Reader {
         socket: &mut Socket,
         told: &mut mpsc::UnboundedReceiver<Order>,
     ) -> End {
+        self.from = address_of(socket);
         self.note(What::Connected);
         self.raw.shared.counters.connects.add(1);
         if self.follow_all(socket).await.is_err() {
@@ -114,7 +120,7 @@ impl Reader {
                             place.cursor >= heads.get(room).copied()
                         };
                         // Who asks may have stopped waiting.
-                        let _ = to.send(self.live && rooms.all(is_there));
+                        let _ = to.send(self.live.is_live() && rooms.all(is_there));
                     }
                     Some(_) => {}
                 },
@@ -329,16 +335,11 @@ impl Reader {
 
     fn count_live(&mut self) {
         let live = self.rooms.values().all(|place| place.live);
-        if live != self.live {
-            self.live = live;
-            self.raw.shared.client_is_live(live);
-        }
+        self.live.turn(live, &self.raw.shared);
     }
 
     fn lost(&mut self) {
-        let shared = &self.raw.shared;
-        shared.counters.lost.add(1);
-        shared.log.felt(shared.clock.now_us());
+        self.raw.shared.lost(self.from.take());
         self.note(What::Lost { code: 1006 });
         for place in self.rooms.values_mut() {
             place.live = false;

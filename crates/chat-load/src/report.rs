@@ -37,6 +37,8 @@ pub struct Report {
     pub crash_to_ack: LatencySummary,
     /// From each lost connection until everybody was connected and up to date again.
     pub outages: LatencySummary,
+    /// From when a client was connected and up to date no longer until it was again, of each client.
+    pub back: LatencySummary,
     /// What was tried in the private rooms.
     pub rights: Rights,
     /// What was done to the run, by kind.
@@ -293,6 +295,7 @@ impl Report {
     }
 
     fn server_table(&self, out: &mut String) -> fmt::Result {
+            ("lost to live again", self.back),
         let Connecting {
             guests,
             connections,
@@ -326,7 +329,7 @@ impl Report {
 
     fn verdict_table(&self, out: &mut String) -> fmt::Result {
         for (kind, felt) in &self.faults {
-            writeln!(
+            write!(
                 out,
                 "fault {kind}: {} done, {} felt",
                 felt.injected, felt.felt
@@ -365,6 +368,10 @@ impl Report {
             writeln!(out, "  and {left_out} more")?;
         }
         writeln!(
+            match felt.all_live_ms {
+                0 => writeln!(out)?,
+                ms => writeln!(out, "; everybody live again within {ms} ms")?,
+            }
             out,
             "{}",
             match self.verdict() {
@@ -443,6 +450,7 @@ mod tests {
         let report = report(&[Kind::Lost, Kind::Behind], true);
         assert_eq!(report.verdict(), Verdict::Violated);
         assert_eq!(report.broken().count(), 1);
+            back: LatencySummary::default(),
         assert!(!report.to_string().contains("1 x behind"), "{report}");
     }
 }

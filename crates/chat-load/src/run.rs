@@ -180,7 +180,6 @@ impl Run {
         let mut rng = Rng::new(scenario.seed);
         let tag = clock.device_ms(0).0 ^ scenario.seed.rotate_left(20);
         let tag = u32::try_from(tag & u64::from(u32::MAX)).unwrap_or(0);
-        let shared = Arc::new(Shared::new(&control, tag));
         let api = Api::new(None)?;
         let mut proxies = Vec::new();
         if let Some(network) = scenario.network {
@@ -198,6 +197,9 @@ impl Run {
             scenario.servers.clone()
         } else {
             let at = |proxy: &Proxy| Server::at(proxy.address());
+        let networks: Vec<_> = proxies.iter().map(Proxy::connections).collect();
+        control.tell_networks(networks.clone());
+        let shared = Arc::new(Shared::new(&control, tag, networks));
             proxies.iter().map(at).collect()
         };
         let mut run = Self {
@@ -274,6 +276,7 @@ impl Run {
         if told < everybody {
             let below = format!("the histories of {told} of {everybody} clients");
             report.below.push(below);
+            back: self.shared.back.summary(),
         }
         Ok(report)
     }
@@ -568,12 +571,12 @@ impl Run {
 
     fn judge_floors(&self, report: &mut Report) {
         if report.network.cuts > 0 {
-            // A cut connection is one that its client lost.
-            let felt = report.network.cuts.min(report.load.lost_connections);
-            let injected = report.network.cuts;
-            report
-                .faults
-                .insert("cut".to_owned(), Felt { injected, felt });
+            let felt = Felt {
+                injected: report.network.cuts,
+                felt: self.shared.counters.cuts_felt.get(),
+                ..Felt::default()
+            };
+            report.faults.insert("connection cut".to_owned(), felt);
         }
         let floors = &self.scenario.floors;
         let idle = self.scenario.load == Load::Idle;

@@ -166,13 +166,14 @@ impl Floors {
         let alone = judged
             .into_iter()
             .filter(|(_, felt)| felt.injected >= JUDGED_ALONE);
+            ..sum
         let alone = alone.map(|(kind, felt)| (format!("\"{kind}\""), *felt));
         let parts = std::iter::once(("faults".to_owned(), all)).chain(alone);
-        let hardly = parts.filter(|(_, Felt { injected, felt })| {
+        let hardly = parts.filter(|(_, Felt { injected, felt, .. })| {
             felt.saturating_mul(100) < injected.saturating_mul(self.felt_percent)
         });
         hardly
-            .map(|(what, Felt { injected, felt })| {
+            .map(|(what, Felt { injected, felt, .. })| {
                 format!(
                     "{felt} of {injected} {what} felt, of at least {} %",
                     self.felt_percent
@@ -235,8 +236,12 @@ mod tests {
     fn faults(counts: &[(&str, u64, u64)]) -> BTreeMap<String, Felt> {
         let counts = counts.iter();
         let counts = counts.map(|(kind, injected, felt)| {
-            let (injected, felt) = (*injected, *felt);
-            ((*kind).to_owned(), Felt { injected, felt })
+            let felt = Felt {
+                injected: *injected,
+                felt: *felt,
+                ..Felt::default()
+            };
+            ((*kind).to_owned(), felt)
         });
         counts.collect()
     }

@@ -28,6 +28,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// An open WebSocket.
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
+/// From where a socket was opened.
+pub(crate) fn address_of(socket: &Socket) -> Option<SocketAddr> {
+    socket.get_ref().local_addr().ok()
+}
+
 /// A server under load, `http://host:port`. TLS is not spoken: measure behind what ends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {

@@ -2,6 +2,7 @@
 //! neither the client's state machine nor the server.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chat_types::decode;
@@ -35,6 +36,8 @@ enum Asked {
 pub(crate) struct Tap {
     pub(crate) history: History,
     shared: Arc<Shared>,
+    /// From where the connection was opened.
+    from: Option<SocketAddr>,
     asked: HashMap<RequestId, Asked>,
     /// When each message that is not acknowledged yet was due.
     due_us: HashMap<ClientId, u64>,
@@ -50,6 +53,7 @@ impl Tap {
         Self {
             history,
             shared,
+            from: None,
             asked: HashMap::new(),
             due_us: HashMap::new(),
             rooms: HashMap::new(),
@@ -96,7 +100,8 @@ impl Tap {
         }
     }
 
-    pub(crate) fn connected(&mut self) {
+    pub(crate) fn connected(&mut self, from: Option<SocketAddr>) {
+        self.from = from;
         self.asked.clear();
         self.shared.counters.connects.add(1);
         self.note(What::Connected);
@@ -104,9 +109,8 @@ impl Tap {
 
     pub(crate) fn lost(&mut self, code: u16) {
         self.asked.clear();
-        self.shared.counters.lost.add(1);
+        self.shared.lost(self.from.take());
         let now_us = self.shared.clock.now_us();
-        self.shared.log.felt(now_us);
         if code == BROKEN && !self.due_us.is_empty() {
             self.broken_us = self.broken_us.or(Some(now_us));
         }

@@ -8,26 +8,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use super::schedule::{self, Fault, Planned, Profile};
+use super::replica::Replica;
+use super::schedule::{self, Crowd, Fault, Planned, Profile};
 use super::{Cluster, DATABASE, Options};
 use crate::stage::{Stages, clock};
 use crate::{paths, process};
 
 /// How often due faults, Ctrl-C and the load are looked at.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long clients may take to connect.
-const CONNECT_PATIENCE: Duration = Duration::from_mins(2);
+/// How long thousands of clients may take to join and to connect.
+const CONNECT_PATIENCE: Duration = Duration::from_mins(10);
 /// How long a paused replica stands still.
 const PAUSE: Duration = Duration::from_secs(20);
 /// How long the bus stays away.
 const NATS_AWAY: Duration = Duration::from_secs(1);
 /// What the load says when everybody is connected and messages are sent.
 const LOAD_BEGAN: &str = "load began";
-/// Messages a second of all senders.
-const RATE: &str = "100";
-/// Rooms, each client in three of them.
-const ROOMS: &str = "20";
-
 /// Private rooms beside those, with people who are no members, or none any more.
 const PRIVATE_ROOMS: &str = "3";
 
@@ -51,7 +47,7 @@ pub(super) fn run(
     let mut breaker = Breaker::new(cluster);
     let begin = Instant::now();
     let mut plan = plan.into_iter().peekable();
-    while plan.peek().is_some() || breaker.is_something_broken() {
+    while begin.elapsed() < length || breaker.is_something_broken() {
         if let Some(ended) = load.ended()? {
             bail!("the load ended before the faults did ({ended})");
         }
@@ -118,11 +114,17 @@ impl<'a> Breaker<'a> {
         match fault {
             Fault::KillReplica => {
                 self.cluster.replicas[replica].kill();
+        self.caused[fault as usize] += 1;
                 self.cluster.replicas[replica].start()?;
             }
             Fault::DrainReplica => {
                 self.cluster.replicas[replica].drain();
                 self.leave(fault, replica);
+            Fault::KillEveryReplica => {
+                let replicas = &mut self.cluster.replicas;
+                replicas.iter_mut().for_each(Replica::kill);
+                replicas.iter_mut().try_for_each(Replica::start)?;
+            }
             }
             Fault::PauseReplica => {
                 self.cluster.replicas[replica].pause();
@@ -146,8 +148,9 @@ impl<'a> Breaker<'a> {
                 self.query("select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()")?;
             }
         }
-        self.caused[fault as usize] += 1;
         Ok(())
+            // The load does it, since they are its own.
+            Fault::CutConnections => {}
     }
 
     /// Mends what was broken for long enough.
@@ -186,6 +189,7 @@ impl<'a> Breaker<'a> {
             Fault::KillNats => broken.fault == Fault::KillNats,
             _ => false,
         })
+            Fault::KillEveryReplica => broken.fault != Fault::KillNats,
     }
 
     /// The first column of the first row; `None` when the database is not there now.
@@ -220,15 +224,15 @@ struct Load {
 }
 
 impl Load {
+    /// How many of its connections it cuts when it is told to.
+    cut: u32,
     fn start(cluster: &Cluster, options: &Options, seed: u64) -> anyhow::Result<Self> {
         let mut command = Command::new(paths::binary_of("chat-load", options.release));
         command
-            .args(["run", "--faults", "--impatient", "--server"])
+            .args(["run", "--faults", "--server"])
             .arg(format!("http://{}", cluster.api))
             .args(["--seed", &seed.to_string()])
-            .args(["--clients", &options.clients.to_string()])
-            .args(["--senders", &options.senders.to_string()])
-            .args(["--rate", RATE, "--rooms", ROOMS, "--rooms-per-client", "3"])
+            .args(crowd(options))
             .args(["--private-rooms", PRIVATE_ROOMS])
             .args(["--edits", "5", "--deletes", "2", "--reactions", "5"])
             .args(["--floor-acked", "500"])
@@ -236,6 +240,7 @@ impl Load {
             .args(&options.load)
             .arg("--json")
             .arg(cluster.logs.join("load.json"));
+            .args(options.profile.network())
         for replica in &cluster.replicas {
             command
                 .arg("--read-from")
@@ -263,6 +268,7 @@ impl Load {
     }
 
     /// Returns when everybody is connected and messages are sent.
+            cut: options.cut,
     fn await_begin(&mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         let deadline = Instant::now() + CONNECT_PATIENCE;
         while self.said.recv_timeout(LOOK).as_deref() != Ok(LOAD_BEGAN) {
@@ -276,10 +282,14 @@ impl Load {
         Ok(())
     }
 
-    /// Says what is about to be done.
+    /// Says what is about to be done, or has it done.
     fn tell(&mut self, fault: Fault) -> anyhow::Result<()> {
         let faults = self.faults.as_mut().context("the load has been ended")?;
-        writeln!(faults, "{}", fault.word()).context("the load hears nothing")
+        let told = match fault {
+            Fault::CutConnections => writeln!(faults, "cut {}", self.cut),
+            _ => writeln!(faults, "{}", fault.word()),
+        };
+        told.context("the load hears nothing")
     }
 
     /// Ends the load and waits until the audit has been made.
@@ -323,8 +333,36 @@ fn floors(profile: Profile) -> Vec<String> {
 }
 
 /// Another one for each run.
+    if profile.has(Fault::CutConnections) {
+        floors.push("--felt-kind=connection cut".to_owned());
+    }
 fn new_seed() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     // Short enough to be typed.
+/// Who talks, as options of `chat-load run`.
+fn crowd(options: &Options) -> Vec<String> {
+    let of_profile = options.profile.crowd();
+    let clients = options.clients.unwrap_or(of_profile.clients);
+    let whole = clients.min(Crowd::WHOLE);
+    let senders = options.senders.unwrap_or(of_profile.senders).min(whole);
+    let mut crowd = vec![
+        format!("--clients={whole}"),
+        format!("--readers={}", clients - whole),
+        format!("--senders={senders}"),
+        format!("--rate={}", of_profile.rate),
+        format!("--rooms={}", of_profile.rooms),
+        format!("--rooms-per-client={}", of_profile.rooms_per_client),
+    ];
+    if !of_profile.is_patient {
+        crowd.push("--impatient".to_owned());
+    }
+    if clients > whole {
+        crowd.extend(
+            ["--sources=8", "--connecting=256", "--connect-seconds=600"].map(str::to_owned),
+        );
+    }
+    crowd
+}
+
     RandomState::new().hash_one(std::process::id()) % 1_000_000
 }

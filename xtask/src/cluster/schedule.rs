@@ -9,6 +9,8 @@ use clap::ValueEnum;
 pub(super) enum Fault {
     /// A replica dies (SIGKILL) and is started again.
     KillReplica,
+    /// All replicas die at once (SIGKILL) and are started again.
+    KillEveryReplica,
     /// A replica is asked to end (SIGTERM), drains, and is started again.
     DrainReplica,
     /// A replica is stopped as it is (SIGSTOP) and goes on later: its sockets stay open meanwhile.
@@ -21,29 +23,36 @@ pub(super) enum Fault {
     KillBackend,
     /// The database ends every connection.
     EndConnections,
+    /// Connections of clients are cut at the same moment, each at a random byte.
+    CutConnections,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::KillReplica,
+        Self::KillEveryReplica,
         Self::DrainReplica,
         Self::PauseReplica,
         Self::KillNats,
         Self::CrashPostgres,
         Self::KillBackend,
         Self::EndConnections,
+        Self::CutConnections,
     ];
 
     /// As it is called in reports.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::KillReplica => "replica killed",
+            Self::KillEveryReplica => "all replicas killed",
             Self::DrainReplica => "replica drained",
             Self::PauseReplica => "replica paused",
             Self::KillNats => "bus killed",
             Self::CrashPostgres => "database crashed",
             Self::KillBackend => "database process killed",
             Self::EndConnections => "database connections ended",
+            // As `chat-load` calls it, which does it.
+            Self::CutConnections => "connections cut at once",
         }
     }
 }
@@ -56,6 +65,11 @@ pub(super) const FELT_PERCENT: u32 = 50;
 pub(crate) enum Profile {
     /// Replicas die, all the time.
     Kill,
+    /// One replica dies every few seconds under many messages, to measure how long who waits for an
+    /// acknowledgement waits.
+    Crash,
+    /// A replica dies, then all of them, under thousands of clients, to measure how long these are away.
+    Reconnect,
     /// Replicas are drained one after the other, as a deployment does it.
     Rolling,
     /// Replicas stand still and go on.
@@ -64,28 +78,98 @@ pub(crate) enum Profile {
     Database,
     /// The bus dies.
     Broker,
+    /// Every client's connection is cut at the same moment, again and again.
+    Cut,
+    /// A slow and lossy way to the replicas, clocks that are wrong by an hour, and now and then cuts.
+    Network,
     /// All of it.
     #[default]
     Everything,
 }
 
+/// When the faults of a profile come.
+enum Pattern {
+    /// By chance, so many times a minute.
+    ByChance(&'static [(Fault, f64)]),
+    /// One after the other, with so much time before and after each.
+    InTurn(&'static [Fault], Duration),
+}
+
 impl Profile {
-    /// How often a fault happens, in times a minute.
-    fn per_minute(self, fault: Fault) -> f64 {
-        match (self, fault) {
-            (Self::Kill, Fault::KillReplica) => 60.0,
-            (Self::Rolling, Fault::DrainReplica)
-            | (Self::Broker, Fault::KillNats)
-            | (Self::Database, Fault::EndConnections | Fault::KillBackend) => 6.0,
-            (Self::Pause, Fault::PauseReplica) => 3.0,
-            (Self::Database, Fault::CrashPostgres) => 4.0,
-            (Self::Everything, Fault::KillReplica) => 40.0,
-            (Self::Everything, Fault::DrainReplica | Fault::KillNats | Fault::EndConnections) => {
-                2.0
-            }
-            (Self::Everything, Fault::PauseReplica) => 0.5,
-            (Self::Everything, Fault::CrashPostgres | Fault::KillBackend) => 1.0,
-            _ => 0.0,
+    fn pattern(self) -> Pattern {
+        use Fault::{
+            CrashPostgres, CutConnections, DrainReplica, EndConnections, KillBackend,
+            KillEveryReplica, KillNats, KillReplica, PauseReplica,
+        };
+        use Pattern::{ByChance, InTurn};
+        match self {
+            Self::Kill => ByChance(&[(KillReplica, 60.0)]),
+            Self::Crash => InTurn(&[KillReplica], Duration::from_secs(3)),
+            Self::Reconnect => InTurn(&[KillReplica, KillEveryReplica], Duration::from_secs(20)),
+            Self::Rolling => ByChance(&[(DrainReplica, 6.0)]),
+            Self::Pause => ByChance(&[(PauseReplica, 3.0)]),
+            Self::Database => ByChance(&[
+                (CrashPostgres, 4.0),
+                (KillBackend, 6.0),
+                (EndConnections, 6.0),
+            ]),
+            Self::Broker => ByChance(&[(KillNats, 6.0)]),
+            Self::Cut => InTurn(&[CutConnections], Duration::from_secs(5)),
+            Self::Network => ByChance(&[(CutConnections, 2.0)]),
+            Self::Everything => ByChance(&[
+                (KillReplica, 40.0),
+                (DrainReplica, 2.0),
+                (KillNats, 2.0),
+                (EndConnections, 2.0),
+                (CutConnections, 2.0),
+                (CrashPostgres, 1.0),
+                (KillBackend, 1.0),
+                (PauseReplica, 0.5),
+            ]),
+        }
+    }
+
+    /// Whether such a fault belongs to it.
+    pub(super) fn has(self, fault: Fault) -> bool {
+        match self.pattern() {
+            Pattern::ByChance(faults) => faults.iter().any(|(of, _)| *of == fault),
+            Pattern::InTurn(faults, _) => faults.contains(&fault),
+        }
+    }
+
+    /// The network that clients go through, as options of `chat-load run`.
+    pub(super) fn network(self) -> &'static [&'static str] {
+        match self {
+            Self::Network => &[
+                "--bad-network",
+                "--delay-ms=200",
+                "--loss-ppm=20000",
+                "--skew-seconds=3600",
+            ],
+            _ if self.has(Fault::CutConnections) => &["--bad-network"],
+            _ => &[],
+        }
+    }
+
+    /// Who talks meanwhile, and how much.
+    pub(super) fn crowd(self) -> Crowd {
+        match self {
+            // Enough messages that somebody waits whenever a replica dies.
+            Self::Crash => Crowd {
+                senders: 200,
+                rate: 400,
+                rooms: 100,
+                rooms_per_client: 1,
+                ..Crowd::OF_MOST
+            },
+            Self::Reconnect => Crowd {
+                clients: 9_000,
+                rooms: 200,
+                rooms_per_client: 1,
+                is_patient: true,
+                ..Crowd::OF_MOST
+            },
+            _ => Crowd::OF_MOST,
         }
     }
 
@@ -94,13 +178,46 @@ impl Profile {
     /// up, long after it began; where other faults come meanwhile, theirs is the credit.
     pub(super) fn is_to_be_felt(self, fault: Fault) -> bool {
         match fault {
-            Fault::KillReplica | Fault::DrainReplica | Fault::CrashPostgres => {
-                self.per_minute(fault) > 0.0
-            }
+            Fault::KillReplica
+            | Fault::KillEveryReplica
+            | Fault::DrainReplica
+            | Fault::CrashPostgres
+            | Fault::CutConnections => self.has(fault),
             Fault::PauseReplica => self == Self::Pause,
             Fault::KillNats | Fault::KillBackend | Fault::EndConnections => false,
         }
     }
+}
+
+/// Who talks while things go wrong.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crowd {
+    /// Everybody. Those above [`Crowd::WHOLE`] only count what they are given.
+    pub(super) clients: u32,
+    /// How many of them send.
+    pub(super) senders: u32,
+    /// Messages a second of all senders.
+    pub(super) rate: u32,
+    /// Rooms.
+    pub(super) rooms: u32,
+    /// In how many of them each client is.
+    pub(super) rooms_per_client: u32,
+    /// Whether they wait out their back-off; otherwise they ask for the next attempt all the time.
+    pub(super) is_patient: bool,
+}
+
+impl Crowd {
+    /// Clients that are the whole state machine, each with a full history.
+    pub(super) const WHOLE: u32 = 200;
+
+    const OF_MOST: Self = Self {
+        clients: 200,
+        senders: 50,
+        rate: 100,
+        rooms: 20,
+        rooms_per_client: 3,
+        is_patient: false,
+    };
 }
 
 /// A fault at a moment, to one of the replicas if it is theirs.
@@ -113,13 +230,21 @@ pub(super) struct Planned {
 
 /// Everything that goes wrong within `length`, by time. The same seed plans the same.
 pub(super) fn plan(profile: Profile, seed: u64, length: Duration, replicas: usize) -> Vec<Planned> {
+    match profile.pattern() {
+        Pattern::ByChance(faults) => by_chance(faults, seed, length, replicas),
+        Pattern::InTurn(faults, every) => in_turn(faults, every, length, replicas),
+    }
+}
+
+fn by_chance(
+    faults: &[(Fault, f64)],
+    seed: u64,
+    length: Duration,
+    replicas: usize,
+) -> Vec<Planned> {
     let mut random = SplitMix(seed);
     let mut planned = Vec::new();
-    for fault in Fault::ALL {
-        let per_minute = profile.per_minute(fault);
-        if per_minute == 0.0 {
-            continue;
-        }
+    for (fault, per_minute) in faults {
         let mut at = Duration::ZERO;
         loop {
             // Independent of each other: the times between are exponentially distributed.
@@ -127,12 +252,27 @@ pub(super) fn plan(profile: Profile, seed: u64, length: Duration, replicas: usiz
             if at >= length {
                 break;
             }
-            let replica = random.below(replicas);
-            planned.push(Planned { at, fault, replica });
+            planned.push(Planned {
+                at,
+                fault: *fault,
+                replica: random.below(replicas),
+            });
         }
     }
     planned.sort_by_key(|planned| (planned.at, planned.fault));
     planned
+}
+
+fn in_turn(faults: &[Fault], every: Duration, length: Duration, replicas: usize) -> Vec<Planned> {
+    let times = (1..).map(|nth| every * nth);
+    let times = times.take_while(|at| *at + every <= length);
+    let planned = times.zip(faults.iter().cycle()).enumerate();
+    let planned = planned.map(|(nth, (at, fault))| Planned {
+        at,
+        fault: *fault,
+        replica: nth % replicas,
+    });
+    planned.collect()
 }
 
 /// A small generator whose sequence never changes: Steele, Lea and Flood, "Fast splittable
@@ -180,8 +320,8 @@ mod tests {
         assert!(planned.is_sorted_by_key(|planned| planned.at));
         assert!(planned.iter().all(|it| it.at < LENGTH && it.replica < 3));
         for fault in Fault::ALL {
-            let count = planned.iter().filter(|it| it.fault == fault).count();
-            assert!(count > 0, "{fault:?} never happens");
+            let happens = planned.iter().any(|it| it.fault == fault);
+            assert_eq!(happens, Profile::Everything.has(fault), "{fault:?}");
         }
         let kills = planned
             .iter()
@@ -201,14 +341,28 @@ mod tests {
         assert_eq!(asked(Profile::Pause), [Fault::PauseReplica]);
         assert_eq!(asked(Profile::Database), [Fault::CrashPostgres]);
         assert_eq!(asked(Profile::Broker), []);
+        assert_eq!(asked(Profile::Cut), [Fault::CutConnections]);
         assert_eq!(
             asked(Profile::Everything),
             [
                 Fault::KillReplica,
                 Fault::DrainReplica,
-                Fault::CrashPostgres
+                Fault::CrashPostgres,
+                Fault::CutConnections
             ]
         );
+    }
+
+    #[test]
+    fn what_comes_in_turn_has_its_time_before_and_after_it() {
+        let planned = plan(Profile::Reconnect, 1, Duration::from_secs(80), 3);
+        let planned: Vec<_> = planned
+            .iter()
+            .map(|it| (it.at.as_secs(), it.fault))
+            .collect();
+        let (one, all) = (Fault::KillReplica, Fault::KillEveryReplica);
+        assert_eq!(planned, [(20, one), (40, all), (60, one)]);
+        assert_eq!(plan(Profile::Reconnect, 1, Duration::from_secs(39), 3), []);
     }
 
     #[test]

@@ -97,3 +97,40 @@ async fn a_slow_and_lossy_network_and_wrong_clocks_break_no_promise() {
     assert_eq!(report.verdict(), Verdict::Sound, "{report}");
     assert!(report.to_ack.p50_us >= 400_000, "{report}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_cut_at_once_are_all_felt_and_lose_nothing() {
+    let server = Process::start().await;
+    let (control, mut faults) = Control::with_faults();
+    let scenario = Scenario {
+        servers: vec![server.server()],
+        network: Some(Network::CLEAR),
+        rooms: 2,
+        clients: 20,
+        readers: 4,
+        load: Load::Rate {
+            senders: 10,
+            per_second: 100,
+        },
+        time: Duration::from_secs(1),
+        impatient: true,
+        ..Scenario::default()
+    };
+    let running = tokio::spawn(run(scenario, control));
+    assert!(faults.load_began().await);
+    let mut cut = 0;
+    for _ in 0..5 {
+        cut += faults.cut_at_once("at once", usize::MAX) as u64;
+        assert!(faults.somebody_is_cut().await);
+        assert!(faults.everybody_is_back().await);
+    }
+    drop(faults);
+    let report = running.await.unwrap().unwrap();
+    assert_eq!(report.verdict(), Verdict::Sound, "{report}");
+    assert!(cut >= 24, "{cut}");
+    let single = report.faults["connection cut"];
+    assert_eq!((single.injected, single.felt), (cut, cut), "{report}");
+    assert_eq!(report.faults["at once"].felt, 5, "{report}");
+    assert!(report.faults["at once"].all_live_ms > 0, "{report}");
+    assert!(report.back.count >= 24, "{report}");
+}

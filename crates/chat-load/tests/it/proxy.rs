@@ -145,3 +145,45 @@ async fn what_is_swallowed_never_comes_and_the_connection_ends() {
     assert_eq!(echoed_until_the_end(&mut socket).await, 0);
     assert!(began.elapsed() >= Duration::from_millis(20));
 }
+
+#[tokio::test]
+async fn connections_are_cut_at_once_also_inside_of_what_passes_and_the_others_live_on() {
+    const CONNECTIONS: usize = 30;
+    const CUT: usize = 20;
+    let (proxy, first) = through(Network::CLEAR, 5).await;
+    let mut sockets = vec![first];
+    while sockets.len() < CONNECTIONS {
+        sockets.push(TcpStream::connect(proxy.address()).await.unwrap());
+    }
+    let mut talking = tokio::task::JoinSet::new();
+    for mut socket in sockets {
+        talking.spawn(async move { echoed_until_the_end(&mut socket).await });
+    }
+    while proxy.done().bytes < 100_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(proxy.cut(CUT), CUT);
+    let mut ends = Vec::new();
+    while ends.len() < CUT {
+        ends.push(talking.join_next().await.unwrap().unwrap());
+    }
+    assert!(ends.iter().any(|end| end % 100 != 0), "{ends:?}");
+    assert_eq!(proxy.done().cuts, CUT as u64);
+    let before = proxy.done().bytes;
+    while proxy.done().bytes < before + 100_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(talking.len(), CONNECTIONS - CUT);
+    let rest = proxy.cut(usize::MAX);
+    assert_eq!(rest, CONNECTIONS - CUT, "more than there are cuts all");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_passes_is_cut_where_it_stands() {
+    let (proxy, mut socket) = through(Network::CLEAR, 1).await;
+    while proxy.done().accepted == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(proxy.cut(1), 1);
+    assert!(matches!(socket.read(&mut [0]).await, Ok(0) | Err(_)));
+}
