@@ -19,6 +19,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
+use crate::attention::{Member, Shown};
 use crate::history::{History, Row, What};
 use crate::measure::{Liveness, Shared};
 use crate::rng::Rng;
@@ -73,6 +74,15 @@ pub(crate) enum Order {
         heads: Arc<HashMap<RoomId, Seq>>,
         to: oneshot::Sender<bool>,
     },
+    /// Write down everything that is shown beside messages from now on, or stop that.
+    Watch(bool),
+    /// Who is shown as being there.
+    Shown(oneshot::Sender<Shown>),
+    /// Whether the user is a member of this room, having written there.
+    Member {
+        room: RoomId,
+        to: oneshot::Sender<Option<Member>>,
+    },
     /// The end: give the history.
     Finish(oneshot::Sender<History>),
 }
@@ -108,6 +118,8 @@ struct Driver {
     live: Liveness,
     /// The rows that each room shows, to notice one that is put beside itself.
     shown: BTreeMap<RoomId, HashSet<RowKey>>,
+    /// Whether everything is written down that is shown beside messages.
+    watched: bool,
     written: u64,
 }
 
@@ -139,6 +151,7 @@ pub(crate) fn start(persona: Persona, shared: Arc<Shared>) -> Handle {
         done,
         live: Liveness::default(),
         shown: BTreeMap::new(),
+        watched: false,
         written: 0,
     };
     tokio::spawn(driver.run(told, happened));
@@ -319,6 +332,7 @@ impl Driver {
     async fn did(&mut self, done: Done) {
         let input = match done {
             Done::Opened(conn, socket) => {
+                self.tap.connected(address_of(&socket));
                 self.socket = Some((conn, socket));
                 Input::Opened { conn }
             }
@@ -331,7 +345,6 @@ impl Driver {
             Done::Renewed(Err(RenewError::Refused)) => Input::TokenRefused,
             Done::Renewed(Err(RenewError::Later { retry_after_ms })) => {
                 Input::RefreshFailed { retry_after_ms }
-                self.tap.connected(address_of(&socket));
             }
             Done::History(fetch, Some(page)) => Input::HistoryLoaded { fetch, page },
             Done::History(fetch, None) => Input::HistoryFailed { fetch },
@@ -381,8 +394,75 @@ impl Driver {
                 // Who asks may have stopped waiting.
                 let _ = to.send(self.is_settled(&heads));
             }
+            Order::Watch(on) => {
+                self.watched = on;
+                for room in self.persona.rooms.clone() {
+                    self.note_present(room);
+                    self.note_read(room);
+                }
+            }
+            // Who asks may have stopped waiting.
+            Order::Shown(to) => drop(to.send(self.shown_present())),
+            Order::Member { room, to } => drop(to.send(self.member_of(room))),
             Order::Finish(_) | Order::Saturate(_) => {}
         }
+    }
+
+    fn shown_present(&self) -> Shown {
+        let rooms = self.persona.rooms.iter();
+        let views = rooms.filter_map(|room| Some((*room, self.client.room(*room)?.presence())));
+        views
+            .map(|(room, presence)| {
+                let users = presence.users.iter().map(|user| user.id).collect();
+                (room, (presence.count as usize, users))
+            })
+            .collect()
+    }
+
+    fn member_of(&self, room: RoomId) -> Option<Member> {
+        let has_written = self.tap.own.iter().any(|(of, _)| *of == room);
+        let last = self.client.room(room)?.last_number();
+        has_written.then(|| Member {
+            account: self.persona.account.clone(),
+            last,
+        })
+    }
+
+    fn note_present(&mut self, room: RoomId) {
+        let Some(view) = self.client.room(room) else {
+            return;
+        };
+        let presence = view.presence();
+        let present = What::Present {
+            room,
+            count: presence.count,
+            users: presence.users.iter().map(|user| user.id).collect(),
+        };
+        self.note(present);
+    }
+
+    fn note_typing(&mut self, room: RoomId) {
+        let view = self.client.room(room).into_iter();
+        let users = view.flat_map(RoomView::typing).map(|user| user.id);
+        let users = users.collect();
+        self.note(What::Typing { room, users });
+    }
+
+    fn note_read(&mut self, room: RoomId) {
+        let Some(view) = self.client.room(room) else {
+            return;
+        };
+        let read = What::Read {
+            room,
+            read: view.read(),
+            unread: view.unread_count(),
+        };
+        self.note(read);
+    }
+
+    fn note(&mut self, what: What) {
+        let now_us = self.shared.clock.now_us();
+        self.tap.history.push(now_us, what);
     }
 
     async fn write(&mut self, room: RoomId, due_us: u64) {
@@ -453,8 +533,14 @@ impl Driver {
         }
     }
 
-    /// No row may be put beside itself.
+    /// Writes down what is shown beside messages; and no row may be put beside itself.
     fn watch(&mut self, room: RoomId, change: RoomChange) {
+        match change {
+            RoomChange::Presence if self.watched => return self.note_present(room),
+            RoomChange::Typing if self.watched => return self.note_typing(room),
+            RoomChange::Read if self.watched => return self.note_read(room),
+            _ => {}
+        }
         let shown = self.shown.entry(room).or_default();
         match change {
             RoomChange::Reset => {
@@ -513,6 +599,9 @@ impl Driver {
     /// Writes down what is shown at the end.
     fn finish(&mut self) {
         self.tap.end();
+        for room in self.persona.rooms.clone() {
+            self.note_read(room);
+        }
         let now_us = self.shared.clock.now_us();
         for room in &self.persona.rooms {
             let view = self.client.room(*room);

@@ -220,6 +220,67 @@ pub enum What {
         asked_us: u64,
     },
 
+    /// The user looks at a room from here on; of what it has, this history says nothing.
+    Entered {
+        /// Which room.
+        room: RoomId,
+    },
+    /// A server acknowledged that they do not any more.
+    Gone {
+        /// Which room.
+        room: RoomId,
+    },
+    /// The user types from here on.
+    Typed {
+        /// In which room.
+        room: RoomId,
+    },
+    /// The user has read everything up to a message, by this device of theirs.
+    MarkedRead {
+        /// In which room.
+        room: RoomId,
+        /// Up to which message.
+        number: Number,
+    },
+    /// A server says how far the user has read.
+    ReadTold {
+        /// In which room.
+        room: RoomId,
+        /// Up to which message.
+        read: Number,
+    },
+    /// The machine held up the run itself for so long.
+    HeldUp {
+        /// Microseconds.
+        us: u64,
+    },
+    /// Who the screen shows as being there from here on. From the first to the last of these
+    /// everything is written down that it shows of the room beside messages.
+    Present {
+        /// In which room.
+        room: RoomId,
+        /// How many.
+        count: u32,
+        /// Who; nobody in a crowd.
+        users: Vec<UserId>,
+    },
+    /// Who the screen shows as typing from here on.
+    Typing {
+        /// In which room.
+        room: RoomId,
+        /// Who.
+        users: Vec<UserId>,
+    },
+    /// How far the user has read by the screen, from here on.
+    Read {
+        /// In which room.
+        room: RoomId,
+        /// Up to which message.
+        read: Number,
+        /// How many messages are not read.
+        unread: u64,
+    },
+
     /// A row was put on the screen beside itself.
     Doubled {
         /// In which room.

@@ -9,6 +9,7 @@
 //! Most clients are [`chat_client`]'s state machine, the one that browsers run. Readers that only
 //! count are cheap, so that a measured fan-out is the server's.
 
+mod attention;
 pub mod audit;
 mod clock;
 mod driver;
@@ -17,6 +18,7 @@ pub mod history;
 mod measure;
 mod pipeline;
 pub mod proxy;
+mod quiet;
 mod raw;
 mod reader;
 pub mod report;

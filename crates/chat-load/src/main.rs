@@ -61,6 +61,10 @@ struct Run {
     /// Private rooms beside those, whose members come and go while strangers try to get in
     #[arg(long, default_value_t = 0)]
     private_rooms: usize,
+    /// Rooms in which it is audited who is there, who types and what was read: in the quiet after the
+    /// load, for some seconds
+    #[arg(long, default_value_t = 0)]
+    attended_rooms: usize,
     /// How many of the clients send; 0: nobody
     #[arg(long, default_value_t = 4)]
     senders: usize,
@@ -70,14 +74,14 @@ struct Run {
     /// Send as fast as it is acknowledged instead, with so many messages of each sender under way
     #[arg(long)]
     window: Option<usize>,
-    /// Seconds of load
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// Bytes of a message
     /// Find out first how many messages a second the servers take with --window, which is a run of its
     /// own; then send so many percent of that, each at its time
     #[arg(long, requires = "window", value_parser = clap::value_parser!(u64).range(1..=200))]
     of_saturation: Option<u64>,
+    /// Seconds of load
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Bytes of a message
     #[arg(long, default_value_t = 100)]
     bytes: usize,
     /// Edits, in percent of the messages
@@ -225,6 +229,7 @@ impl Run {
             rooms: self.rooms,
             rooms_per_client: self.rooms_per_client,
             private_rooms: self.private_rooms,
+            attended_rooms: self.attended_rooms,
             clients: self.clients,
             readers: self.readers,
             load,
@@ -257,16 +262,16 @@ impl Run {
     }
 }
 
-/// The exit code of a run that could not be made.
-const NOT_MADE: u8 = 3;
-
-#[tokio::main]
-#[expect(clippy::print_stderr, reason = "the program's last word")]
 /// How an order to cut connections begins; their number follows.
 const CUT: &str = "cut ";
 /// What that is called in the report.
 const CUT_AT_ONCE: &str = "connections cut at once";
 
+/// The exit code of a run that could not be made.
+const NOT_MADE: u8 = 3;
+
+#[tokio::main]
+#[expect(clippy::print_stderr, reason = "the program's last word")]
 async fn main() -> ExitCode {
     match execute(Cli::parse().command).await {
         Ok(code) => ExitCode::from(code),
@@ -316,11 +321,6 @@ async fn execute(command: Command) -> anyhow::Result<u8> {
     }
 }
 
-/// Notes what somebody else does to the servers, as they tell it. The end of this ends the load.
-async fn hear(mut faults: Faults) -> std::io::Result<()> {
-    if !faults.load_began().await {
-        return Ok(());
-    }
 /// So many percent of what servers took when they were saturated, each message at its time.
 fn share_of(saturated: &Report, percent: u64, senders: usize) -> Load {
     let per_second = saturated.load.acked_per_second * percent / 100;
@@ -330,6 +330,11 @@ fn share_of(saturated: &Report, percent: u64, senders: usize) -> Load {
     }
 }
 
+/// Notes what somebody else does to the servers, as they tell it. The end of this ends the load.
+async fn hear(mut faults: Faults) -> std::io::Result<()> {
+    if !faults.load_began().await {
+        return Ok(());
+    }
     writeln!(std::io::stdout(), "load began")?;
     let mut words = BufReader::new(tokio::io::stdin()).lines();
     while let Some(word) = words.next_line().await? {

@@ -41,6 +41,8 @@ pub struct Report {
     pub back: LatencySummary,
     /// What was tried in the private rooms.
     pub rights: Rights,
+    /// What was looked at in the quiet after the load.
+    pub attention: Attention,
     /// What was done to the run, by kind.
     pub faults: BTreeMap<String, Felt>,
     /// What the bad networks did, all together.
@@ -136,6 +138,22 @@ pub struct Rights {
     pub let_in: u64,
     /// Refusals of those who were no members, or none any more.
     pub kept_out: u64,
+}
+
+/// What was looked at in the quiet after the load: who is there, who types, what was read.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Attention {
+    /// In how many rooms somebody entered, typed and went.
+    pub rooms: u64,
+    /// In how many of them somebody read on a second device.
+    pub read: u64,
+    /// How many screens were watched.
+    pub screens: u64,
+    /// Users who had lost their connection before and did not come back.
+    pub ghosts: u64,
+    /// How long after everything else every screen showed who is there; `None`: not within the time in
+    /// which a server that died without a word is forgotten.
+    pub present_ms: Option<u64>,
 }
 
 /// What a run amounts to.
@@ -251,6 +269,22 @@ impl Report {
                  {kept_out} attempts of others refused"
             )?;
         }
+        let Attention {
+            rooms,
+            read,
+            screens,
+            ghosts,
+            present_ms,
+        } = self.attention;
+        if rooms > 0 {
+            let present =
+                present_ms.map_or("not in time".to_owned(), |ms| format!("after {ms} ms"));
+            writeln!(
+                out,
+                "in quiet: {screens} screens and {rooms} rooms, {read} read on a second device; \
+                 {ghosts} had gone without a word, presence right {present}"
+            )?;
+        }
         writeln!(
             out,
             "\n{:<24} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}",
@@ -261,6 +295,7 @@ impl Report {
             ("to each reader", self.to_reader),
             ("crash to first ack", self.crash_to_ack),
             ("outage to all live", self.outages),
+            ("lost to live again", self.back),
         ] {
             write!(out, "{name:<24} {:>9}", latency.count)?;
             for us in [
@@ -295,7 +330,6 @@ impl Report {
     }
 
     fn server_table(&self, out: &mut String) -> fmt::Result {
-            ("lost to live again", self.back),
         let Connecting {
             guests,
             connections,
@@ -334,6 +368,10 @@ impl Report {
                 "fault {kind}: {} done, {} felt",
                 felt.injected, felt.felt
             )?;
+            match felt.all_live_ms {
+                0 => writeln!(out)?,
+                ms => writeln!(out, "; everybody live again within {ms} ms")?,
+            }
         }
         if self.network.accepted > 0 {
             writeln!(out, "network: {:?}", self.network)?;
@@ -368,10 +406,6 @@ impl Report {
             writeln!(out, "  and {left_out} more")?;
         }
         writeln!(
-            match felt.all_live_ms {
-                0 => writeln!(out)?,
-                ms => writeln!(out, "; everybody live again within {ms} ms")?,
-            }
             out,
             "{}",
             match self.verdict() {
@@ -402,6 +436,7 @@ mod tests {
             client: Some(7),
             client_id: None,
             message: None,
+            user: None,
             detail: "in detail".to_owned(),
         };
         Report {
@@ -415,7 +450,9 @@ mod tests {
             to_reader: LatencySummary::default(),
             crash_to_ack: LatencySummary::default(),
             outages: LatencySummary::default(),
+            back: LatencySummary::default(),
             rights: Rights::default(),
+            attention: Attention::default(),
             faults: BTreeMap::new(),
             network: Done::default(),
             converged_ms: None,
@@ -450,7 +487,6 @@ mod tests {
         let report = report(&[Kind::Lost, Kind::Behind], true);
         assert_eq!(report.verdict(), Verdict::Violated);
         assert_eq!(report.broken().count(), 1);
-            back: LatencySummary::default(),
         assert!(!report.to_string().contains("1 x behind"), "{report}");
     }
 }

@@ -73,6 +73,7 @@ pub(crate) struct Rights {
 }
 
 /// Where the people come from.
+#[derive(Clone, Copy)]
 pub(crate) struct Origin<'a> {
     pub(crate) servers: &'a Arc<[Server]>,
     pub(crate) api: &'a Api,
@@ -112,6 +113,11 @@ impl Rights {
         Ok(Self { stop, people })
     }
 
+    /// How many people there are in and around so many rooms.
+    pub(crate) fn of(rooms: usize) -> usize {
+        rooms * (OTHERS.len() + 1)
+    }
+
     /// Ends everybody and collects what they saw.
     pub(crate) async fn end(self) -> Vec<History> {
         drop(self.stop);
@@ -125,7 +131,8 @@ impl Rights {
 }
 
 impl Origin<'_> {
-    async fn somebody(&self, number: u32, rng: &mut Rng) -> Result<Raw, ApiError> {
+    /// Somebody new, under this number.
+    pub(crate) async fn somebody(&self, number: u32, rng: &mut Rng) -> Result<Raw, ApiError> {
         let mut rng = rng.fork();
         let account = join(self.api, self.servers, self.shared, number, &mut rng).await?;
         let (servers, shared) = (Arc::clone(self.servers), Arc::clone(self.shared));

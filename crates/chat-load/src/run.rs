@@ -1,6 +1,6 @@
 //! A run from its first guest to its report.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use chat_types::account::Empty;
 use chat_types::endpoint::OpenPageRoom;
-use chat_types::id::{PageKey, RoomId, Seq, SiteKey};
+use chat_types::id::{PageKey, RoomId, Seq, SiteKey, UserId};
 use chat_types::room::OpenPage;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::attention::Ghosts;
 use crate::audit::audit;
 use crate::clock::millis;
 use crate::driver::{self, Handle, Order, Persona};
@@ -25,6 +26,7 @@ use crate::history::History;
 use crate::measure::{Shared, Usage, per_second, usage};
 use crate::pipeline::{self, Pipeline};
 use crate::proxy::{self, Network, Proxy};
+use crate::quiet::Quiet;
 use crate::raw::Raw;
 use crate::reader;
 use crate::report::{self, Connecting, Loaded, Pace, Report};
@@ -112,6 +114,8 @@ struct Run {
     /// Where the clients go: the servers, or the networks in front of them.
     entrances: Arc<[Server]>,
     rooms: Vec<RoomId>,
+    /// Who everybody is.
+    users: Vec<UserId>,
     rng: Rng,
 }
 
@@ -193,13 +197,13 @@ impl Run {
                 proxy.become_like(network);
             }
         }
+        let networks: Vec<_> = proxies.iter().map(Proxy::connections).collect();
+        control.tell_networks(networks.clone());
+        let shared = Arc::new(Shared::new(&control, tag, networks));
         let entrances = if proxies.is_empty() {
             scenario.servers.clone()
         } else {
             let at = |proxy: &Proxy| Server::at(proxy.address());
-        let networks: Vec<_> = proxies.iter().map(Proxy::connections).collect();
-        control.tell_networks(networks.clone());
-        let shared = Arc::new(Shared::new(&control, tag, networks));
             proxies.iter().map(at).collect()
         };
         let mut run = Self {
@@ -210,6 +214,7 @@ impl Run {
             proxies,
             entrances: entrances.into(),
             rooms: Vec::new(),
+            users: Vec::new(),
             rng,
         };
         run.rooms = run.make_rooms().await?;
@@ -240,10 +245,18 @@ impl Run {
         let before = self.usage();
         let (crowd, connecting) = self.connect(before).await?;
         let rights = self.start_rights().await?;
+        let ghosts = self.start_ghosts().await?;
         let (load, rest) = self.load(&crowd).await;
+        let mut beside = ghosts.end().await;
+        let attention = if rest.converged_ms().is_some() {
+            self.attend(&crowd, &mut beside).await?
+        } else {
+            report::Attention::default()
+        };
         self.control.enter(Phase::Auditing);
         let mut histories = finish(&crowd).await;
         let told = count(histories.len());
+        histories.append(&mut beside);
         histories.extend(rights.end().await);
         if let Some(path) = &self.scenario.histories {
             write_histories(path, &histories)?;
@@ -263,7 +276,9 @@ impl Run {
             to_reader: self.shared.to_reader.summary(),
             crash_to_ack: self.shared.crash_to_ack.summary(),
             outages: self.shared.outages.summary(),
+            back: self.shared.back.summary(),
             rights: self.rights_tried(),
+            attention,
             faults: self.shared.log.counts(),
             network: self.network_done(),
             converged_ms: rest.converged_ms(),
@@ -276,19 +291,69 @@ impl Run {
         if told < everybody {
             let below = format!("the histories of {told} of {everybody} clients");
             report.below.push(below);
-            back: self.shared.back.summary(),
         }
         Ok(report)
     }
 
+    /// The number of the first of those who come after the crowd and so many others.
+    fn number_after(&self, others: usize) -> u32 {
+        u32::try_from(self.scenario.everybody() + others).unwrap_or(u32::MAX)
+    }
+
+    fn attended(&self) -> &[RoomId] {
+        let attended = self.scenario.attended_rooms.min(self.rooms.len());
+        &self.rooms[..attended]
+    }
+
     async fn start_rights(&mut self) -> Result<Rights, ApiError> {
-        let first = u32::try_from(self.scenario.everybody()).unwrap_or(u32::MAX);
+        let first = self.number_after(0);
         let origin = Origin {
             servers: &self.entrances,
             api: &self.api,
             shared: &self.shared,
         };
         Rights::start(origin, self.scenario.private_rooms, first, &mut self.rng).await
+    }
+
+    async fn start_ghosts(&mut self) -> Result<Ghosts, ApiError> {
+        let first = self.number_after(Rights::of(self.scenario.private_rooms));
+        let rooms = self.attended().to_vec();
+        let origin = Origin {
+            servers: &self.entrances,
+            api: &self.api,
+            shared: &self.shared,
+        };
+        Ghosts::start(origin, &rooms, first, &mut self.rng).await
+    }
+
+    /// Looks at what may be lost, while nothing else happens.
+    async fn attend(
+        &mut self,
+        crowd: &Crowd,
+        beside: &mut Vec<History>,
+    ) -> Result<report::Attention, ApiError> {
+        let rooms = self.attended().to_vec();
+        if rooms.is_empty() {
+            return Ok(report::Attention::default());
+        }
+        let others = Rights::of(self.scenario.private_rooms) + Ghosts::of(rooms.len());
+        let mut there: HashMap<RoomId, BTreeSet<UserId>> = HashMap::new();
+        let followers = self.scenario.clients + self.scenario.readers;
+        for (client, user) in self.users.iter().enumerate().take(followers) {
+            for room in self.rooms_of(client) {
+                there.entry(room).or_default().insert(*user);
+            }
+        }
+        let quiet = Quiet {
+            clients: &crowd.clients,
+            there,
+            rooms,
+            servers: self.truth_from(),
+            api: &self.api,
+            shared: &self.shared,
+            number: self.number_after(others),
+        };
+        quiet.attend(beside, &mut self.rng).await
     }
 
     fn rights_tried(&self) -> report::Rights {
@@ -315,6 +380,8 @@ impl Run {
     async fn connect(&mut self, before: Usage) -> Result<(Crowd, Connecting), LoadError> {
         let began = Instant::now();
         let accounts = self.make_guests().await?;
+        let users = accounts.iter().map(|(account, _)| account.user.id);
+        self.users = users.collect();
         let everybody = count(self.scenario.everybody());
         let guests = self.pace(everybody, began, before);
         let (began, made) = (Instant::now(), self.usage());
@@ -583,6 +650,7 @@ impl Run {
         let of_load = |floor| if idle { 0 } else { floor };
         // Where there are private rooms, something has to have been tried there.
         let closed = u64::from(self.scenario.private_rooms > 0);
+        let attended = u64::from(self.scenario.attended_rooms > 0);
         let did = [
             ("acked", report.load.acked, of_load(floors.acked)),
             (
@@ -595,6 +663,7 @@ impl Run {
             ("rights ended", report.rights.ended, closed),
             ("messages given to members", report.rights.let_in, closed),
             ("strangers kept out", report.rights.kept_out, closed),
+            ("screens watched", report.attention.screens, attended),
         ];
         let below = did.into_iter().filter(|(_, did, floor)| did < floor);
         let below = below.map(|(what, did, floor)| format!("{did} {what} of at least {floor}"));

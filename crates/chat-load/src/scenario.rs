@@ -61,6 +61,10 @@ pub struct Scenario {
     /// Private rooms beside those, each with an owner, members who come and go, and a stranger, all of
     /// whom try what they may not do.
     pub private_rooms: usize,
+    /// In how many of the rooms it is audited who is there, who types and what was read: in the quiet
+    /// after the load, for some seconds. Readers who lose their connection and do not come back look
+    /// at these from the beginning.
+    pub attended_rooms: usize,
     /// Clients that are as the browser: the whole state machine, with a full history.
     pub clients: usize,
     /// Readers that only count.
@@ -162,11 +166,11 @@ impl Floors {
         let all = judged.iter().fold(Felt::default(), |sum, (_, felt)| Felt {
             injected: sum.injected + felt.injected,
             felt: sum.felt + felt.felt,
+            ..sum
         });
         let alone = judged
             .into_iter()
             .filter(|(_, felt)| felt.injected >= JUDGED_ALONE);
-            ..sum
         let alone = alone.map(|(kind, felt)| (format!("\"{kind}\""), *felt));
         let parts = std::iter::once(("faults".to_owned(), all)).chain(alone);
         let hardly = parts.filter(|(_, Felt { injected, felt, .. })| {
@@ -205,6 +209,7 @@ impl Default for Scenario {
             rooms: 1,
             rooms_per_client: 1,
             private_rooms: 0,
+            attended_rooms: 0,
             clients: 8,
             readers: 0,
             load: Load::Rate {

@@ -27,6 +27,9 @@ const LOAD_BEGAN: &str = "load began";
 /// Private rooms beside those, with people who are no members, or none any more.
 const PRIVATE_ROOMS: &str = "3";
 
+/// Rooms in which it is audited, in the quiet afterwards, who is there, who types and what was read.
+const ATTENDED_ROOMS: &str = "3";
+
 /// Runs the load and the schedule, and fails when the audit does.
 pub(super) fn run(
     stages: &Stages,
@@ -111,20 +114,20 @@ impl<'a> Breaker<'a> {
             return Ok(());
         }
         load.tell(fault)?;
+        self.caused[fault as usize] += 1;
         match fault {
             Fault::KillReplica => {
                 self.cluster.replicas[replica].kill();
-        self.caused[fault as usize] += 1;
                 self.cluster.replicas[replica].start()?;
             }
-            Fault::DrainReplica => {
-                self.cluster.replicas[replica].drain();
-                self.leave(fault, replica);
             Fault::KillEveryReplica => {
                 let replicas = &mut self.cluster.replicas;
                 replicas.iter_mut().for_each(Replica::kill);
                 replicas.iter_mut().try_for_each(Replica::start)?;
             }
+            Fault::DrainReplica => {
+                self.cluster.replicas[replica].drain();
+                self.leave(fault, replica);
             }
             Fault::PauseReplica => {
                 self.cluster.replicas[replica].pause();
@@ -147,10 +150,10 @@ impl<'a> Breaker<'a> {
             Fault::EndConnections => {
                 self.query("select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()")?;
             }
-        }
-        Ok(())
             // The load does it, since they are its own.
             Fault::CutConnections => {}
+        }
+        Ok(())
     }
 
     /// Mends what was broken for long enough.
@@ -186,10 +189,10 @@ impl<'a> Breaker<'a> {
             Fault::KillReplica | Fault::DrainReplica | Fault::PauseReplica => {
                 broken.fault != Fault::KillNats && broken.replica == replica
             }
+            Fault::KillEveryReplica => broken.fault != Fault::KillNats,
             Fault::KillNats => broken.fault == Fault::KillNats,
             _ => false,
         })
-            Fault::KillEveryReplica => broken.fault != Fault::KillNats,
     }
 
     /// The first column of the first row; `None` when the database is not there now.
@@ -221,11 +224,11 @@ struct Load {
     faults: Option<ChildStdin>,
     /// What it says.
     said: Receiver<String>,
+    /// How many of its connections it cuts when it is told to.
+    cut: u32,
 }
 
 impl Load {
-    /// How many of its connections it cuts when it is told to.
-    cut: u32,
     fn start(cluster: &Cluster, options: &Options, seed: u64) -> anyhow::Result<Self> {
         let mut command = Command::new(paths::binary_of("chat-load", options.release));
         command
@@ -234,13 +237,14 @@ impl Load {
             .args(["--seed", &seed.to_string()])
             .args(crowd(options))
             .args(["--private-rooms", PRIVATE_ROOMS])
+            .args(["--attended-rooms", ATTENDED_ROOMS])
             .args(["--edits", "5", "--deletes", "2", "--reactions", "5"])
             .args(["--floor-acked", "500"])
+            .args(options.profile.network())
             .args(floors(options.profile))
             .args(&options.load)
             .arg("--json")
             .arg(cluster.logs.join("load.json"));
-            .args(options.profile.network())
         for replica in &cluster.replicas {
             command
                 .arg("--read-from")
@@ -264,11 +268,11 @@ impl Load {
             faults: child.stdin.take(),
             child,
             said,
+            cut: options.cut,
         })
     }
 
     /// Returns when everybody is connected and messages are sent.
-            cut: options.cut,
     fn await_begin(&mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         let deadline = Instant::now() + CONNECT_PATIENCE;
         while self.said.recv_timeout(LOOK).as_deref() != Ok(LOAD_BEGAN) {
@@ -329,16 +333,12 @@ fn floors(profile: Profile) -> Vec<String> {
         .iter()
         .map(|fault| format!("--felt-kind={}", fault.word()));
     floors.extend(kinds);
-    floors
-}
-
-/// Another one for each run.
     if profile.has(Fault::CutConnections) {
         floors.push("--felt-kind=connection cut".to_owned());
     }
-fn new_seed() -> u64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    // Short enough to be typed.
+    floors
+}
+
 /// Who talks, as options of `chat-load run`.
 fn crowd(options: &Options) -> Vec<String> {
     let of_profile = options.profile.crowd();
@@ -364,5 +364,9 @@ fn crowd(options: &Options) -> Vec<String> {
     crowd
 }
 
+/// Another one for each run.
+fn new_seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    // Short enough to be typed.
     RandomState::new().hash_one(std::process::id()) % 1_000_000
 }

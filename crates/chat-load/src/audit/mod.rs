@@ -4,6 +4,7 @@
 //! has to keep, an event is a claim that has to agree with every other one, and a screen has to show
 //! what a fresh reader is given.
 
+mod attention;
 mod book;
 mod changes;
 mod feed;
@@ -16,12 +17,13 @@ mod store;
 use std::collections::HashMap;
 use std::fmt;
 
-use chat_types::id::{ClientId, Epoch, MessageId, RoomId, Seq};
+use chat_types::id::{ClientId, Epoch, MessageId, RoomId, Seq, UserId};
 use serde::Serialize;
 
 use crate::history::{History, Row};
 use book::Book;
 
+pub use attention::{CROWD_US, QUIET_US, SILENT_US};
 pub use rights::GRACE_US;
 
 /// A room as a fresh reader was given it, after everything had come to rest.
@@ -54,6 +56,8 @@ pub struct Violation {
     pub client_id: Option<ClientId>,
     /// The store's id of the message.
     pub message: Option<MessageId>,
+    /// The user whom it concerns, where that is somebody else or there is no message.
+    pub user: Option<UserId>,
     /// What exactly.
     pub detail: String,
 }
@@ -122,6 +126,24 @@ pub enum Kind {
     DeliverRevoked,
     /// Something was accepted in a closed room of somebody who has no right to it.
     AcceptedRevoked,
+    /// A screen does not show somebody who has been there long enough.
+    PresenceMissing,
+    /// A screen shows somebody as being there who has been gone long enough.
+    PresenceGhost,
+    /// A screen counts others than it names, or a crowd wrongly.
+    PresenceCount,
+    /// A screen did not show in time that somebody types.
+    TypingMissed,
+    /// A screen shows somebody as typing who does not.
+    TypingPhantom,
+    /// What was read on one device is not shown so in time on another of the same user.
+    ReadMissed,
+    /// A read position that was set is not what a server has.
+    ReadLost,
+    /// A read position moved backwards.
+    ReadWentBack,
+    /// A screen counts another number of unread messages than there are.
+    UnreadWrong,
     /// A screen shows a message twice.
     Doubled,
     /// A reader who followed to the end was not given a message.
@@ -162,6 +184,9 @@ impl fmt::Display for Violation {
         if let Some(message) = self.message {
             write!(f, " message={message}")?;
         }
+        if let Some(user) = self.user {
+            write!(f, " user={user}")?;
+        }
         write!(f, ": {}", self.detail)
     }
 }
@@ -183,6 +208,7 @@ pub fn audit(histories: &[History], readings: &[Reading]) -> Vec<Violation> {
     seen::what_readers_were_given(histories, &book, &truth, &mut found);
     screen::shows_a_fresh_load(histories, &book, &truth, &mut found);
     rights::are_kept_everywhere(histories, &mut found);
+    attention::is_paid(histories, &truth, &mut found);
     found.0
 }
 
@@ -198,6 +224,7 @@ impl Found {
             client: None,
             client_id: None,
             message: None,
+            user: None,
             detail: detail.into(),
         });
         let last = self.0.len() - 1;
@@ -223,6 +250,11 @@ impl Violation {
 
     fn message(&mut self, message: MessageId) -> &mut Self {
         self.message = Some(message);
+        self
+    }
+
+    fn user(&mut self, user: UserId) -> &mut Self {
+        self.user = Some(user);
         self
     }
 

@@ -45,6 +45,7 @@ fn breaks(kind: Kind, break_it: impl FnOnce(&mut Evidence)) -> Violation {
             | Kind::EpochChanged
             | Kind::NotConverged
             | Kind::Behind
+            | Kind::UnreadWrong
     );
     assert!(violation.room.is_some(), "{violation}");
     if of_a_message {
@@ -760,4 +761,17 @@ fn who_does_not_come_to_rest_is_named() {
         }
     });
     assert_eq!(violation.client, Some(1));
+}
+
+#[test]
+fn unread_is_what_the_room_has_beyond_what_is_read() {
+    let counts = |evidence: &mut Evidence, unread| {
+        let (room, read) = (evidence.room(), Number(1));
+        evidence.before_the_end(0, What::Read { room, read, unread });
+    };
+    let mut right = good();
+    counts(&mut right, 3);
+    assert!(audit(&right.histories, &right.readings).is_empty());
+    let violation = breaks(Kind::UnreadWrong, |evidence| counts(evidence, 4));
+    assert_eq!(violation.client, Some(0));
 }

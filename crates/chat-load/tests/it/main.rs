@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers are parts of the tests")]
 
+mod attention;
 mod audit;
 mod correct;
 mod disk_full;

@@ -119,6 +119,7 @@ fn scenario(cluster: &Cluster) -> Scenario {
         rooms: 8,
         rooms_per_client: 2,
         private_rooms: 1,
+        attended_rooms: 2,
         clients: 16,
         load: Load::Rate {
             senders: 16,
@@ -157,4 +158,7 @@ async fn replicas_a_bus_and_a_database_that_fail_in_turn_break_no_promise() {
     assert_eq!(report.verdict(), Verdict::Sound, "{report}");
     assert!(report.faults["kill"].felt >= FELT, "{report}");
     assert!(report.crash_to_ack.count > 0, "{report}");
+    let attention = report.attention;
+    assert_eq!((attention.rooms, attention.read), (2, 2), "{report}");
+    assert!(attention.ghosts > 0, "{report}");
 }

@@ -19,6 +19,7 @@ async fn a_sound_server_keeps_every_promise() {
         rooms: 3,
         rooms_per_client: 2,
         private_rooms: 1,
+        attended_rooms: 1,
         clients: 8,
         readers: 8,
         load: Load::Rate {
