@@ -53,6 +53,20 @@ pub enum Command {
     Serve,
     /// Bring the database to this release's version and exit.
     Migrate,
+    /// Copy the SQLite database, as it is now, to a file that is not there yet, and exit. It may be served
+    /// meanwhile.
+    Backup {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Put such a copy in the place of the SQLite database, which nobody serves meanwhile, and exit.
+    Restore {
+        /// The copy, which stays.
+        file: PathBuf,
+    },
+    /// After a restore of PostgreSQL, before anybody serves it: give every room's feed a new epoch, so that
+    /// clients load it afresh. `restore` does it by itself.
+    NewEpochs,
     /// Print the `OpenAPI` document.
     Openapi,
     /// Print the list of variables as Markdown.

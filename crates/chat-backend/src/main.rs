@@ -1,5 +1,6 @@
 //! Reads the configuration, builds the service, serves it, and says how it ended.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
     match command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await?,
         Command::Migrate => migrate(&config).await?,
+        Command::Backup { file } => backup(&config, &file).await?,
+        Command::Restore { file } => restore(&config, &file).await?,
+        Command::NewEpochs => new_epochs(&config).await?,
         Command::Openapi => print!("{}", openapi_json()),
         Command::ConfigDocs => print!("{}", config::markdown()),
         Command::Healthcheck => probe::ask(config.admin_addr)?,
@@ -72,6 +76,31 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
     }
     config.make_data_dir()?;
     Ok(chat_store_sqlite::migrate(&config.database_path()).await?)
+}
+
+async fn backup(config: &Config, file: &Path) -> anyhow::Result<()> {
+    refuse_postgres(config)?;
+    Ok(chat_store_sqlite::backup(&config.database_path(), file).await?)
+}
+
+async fn restore(config: &Config, file: &Path) -> anyhow::Result<()> {
+    refuse_postgres(config)?;
+    config.make_data_dir()?;
+    Ok(chat_store_sqlite::restore(&config.database_path(), file).await?)
+}
+
+fn refuse_postgres(config: &Config) -> anyhow::Result<()> {
+    if postgres(config).is_some() {
+        bail!("PostgreSQL is saved by pg_dump and restored by pg_restore; see docs/operations.md");
+    }
+    Ok(())
+}
+
+async fn new_epochs(config: &Config) -> anyhow::Result<()> {
+    let Some(settings) = postgres(config) else {
+        bail!("`restore` has given the feeds new epochs; this is for PostgreSQL");
+    };
+    Ok(chat_store_postgres::new_epochs(&settings).await?)
 }
 
 fn postgres(config: &Config) -> Option<chat_store_postgres::Settings> {

@@ -22,6 +22,7 @@ mod memberships;
 mod messages;
 mod open;
 mod purge;
+mod restore;
 mod rooms;
 mod sessions;
 mod sites;
@@ -34,6 +35,7 @@ use sqlx::PgPool;
 
 pub use error::OpenError;
 pub use open::{Settings, migrate};
+pub use restore::new_epochs;
 
 use calls::Calls;
 use writer::Writer;

@@ -128,7 +128,7 @@ fn pool(settings: &Settings, options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
-fn options(settings: &Settings) -> Result<PgConnectOptions, OpenError> {
+pub(crate) fn options(settings: &Settings) -> Result<PgConnectOptions, OpenError> {
     let options = PgConnectOptions::from_str(&settings.url).map_err(OpenError::Url)?;
     Ok(options
         .application_name("chat-backend")
@@ -168,7 +168,10 @@ fn by_key(options: PgConnectOptions) -> PgConnectOptions {
 }
 
 /// A connection, or why there is none.
-async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection, OpenError> {
+pub(crate) async fn connect(
+    options: &PgConnectOptions,
+    wait: Duration,
+) -> Result<PgConnection, OpenError> {
     let unreachable = |source| OpenError::Unreachable {
         place: place(options),
         source,
@@ -287,7 +290,7 @@ async fn check_floor(
 }
 
 /// Which database, without its password.
-fn place(options: &PgConnectOptions) -> String {
+pub(crate) fn place(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or(options.get_username());
     match options.get_socket() {
         Some(socket) => format!("{database} at {}", socket.display()),

@@ -16,6 +16,7 @@ mod memberships;
 mod messages;
 mod open;
 mod purge;
+mod restore;
 mod rooms;
 mod sessions;
 mod sites;
@@ -31,6 +32,7 @@ use tempfile::TempDir;
 
 pub use error::OpenError;
 pub use open::migrate;
+pub use restore::{backup, restore};
 
 use writer::{BoxFuture, Writer};
 

@@ -95,7 +95,7 @@ pub(crate) async fn open(path: &Path, folder: Option<TempDir>) -> Result<SqliteS
 }
 
 /// Takes the database for this process. The lock ends with the process, however it ends.
-fn take_lock(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn take_lock(path: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Path {
         path: path.to_owned(),
         source,
@@ -127,7 +127,7 @@ fn lock_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -145,7 +145,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// A connection to write with, after the schema and the settings were checked.
-async fn prepare(path: &Path) -> Result<SqliteConnection, OpenError> {
+pub(crate) async fn prepare(path: &Path) -> Result<SqliteConnection, OpenError> {
     let mut connection = options(path)
         .connect()
         .await
@@ -213,7 +213,7 @@ async fn check_promises(path: &Path, connection: &mut SqliteConnection) -> Resul
     Ok(())
 }
 
-fn database(path: &Path, source: sqlx::Error) -> OpenError {
+pub(crate) fn database(path: &Path, source: sqlx::Error) -> OpenError {
     OpenError::Database {
         path: path.to_owned(),
         source,

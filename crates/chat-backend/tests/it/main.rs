@@ -27,6 +27,7 @@ mod presence;
 mod purge;
 mod rates;
 mod reconnect;
+mod restore;
 mod rooms;
 mod shutdown;
 mod socket;

@@ -1,0 +1,28 @@
+//! What has to happen after a backup was restored. Backups themselves are made by PostgreSQL's own tools.
+
+use sqlx::Connection;
+
+use crate::Settings;
+use crate::error::OpenError;
+use crate::open::{connect, migrate, options, place};
+
+/// A name for each feed that it never had.
+const RENAME: &str = "UPDATE rooms SET epoch = replace(gen_random_uuid()::text, '-', '')";
+
+/// Gives every room's feed a new epoch. A restored feed is behind what clients have read, and will use the same
+/// numbers for other changes; with a new epoch they load it afresh. Nobody may serve the database meanwhile.
+///
+/// # Errors
+/// As [`PostgresStore::open`](crate::PostgresStore::open).
+pub async fn new_epochs(settings: &Settings) -> Result<(), OpenError> {
+    migrate(settings).await?;
+    let options = options(settings)?;
+    let mut connection = connect(&options, settings.wait).await?;
+    let renamed = sqlx::query(RENAME).execute(&mut connection).await;
+    renamed.map_err(|source| OpenError::Unreachable {
+        place: place(&options),
+        source,
+    })?;
+    drop(connection.close().await);
+    Ok(())
+}
