@@ -236,6 +236,15 @@ caught! {
         context["readOnlyRootFileSystem"] = json!(true);
     };
     root_as_user: PROD, SecurityContextWeak, |tree| pod(tree)["securityContext"]["runAsUser"] = json!(0);
+    requests_that_autopilot_raises_to_its_steps: PROD, RequestsRaised, |tree| {
+        container(tree)["resources"]["requests"]["cpu"] = json!("510m");
+    };
+    requests_with_less_memory_than_autopilot_gives_a_cpu: PROD, RequestsRaised, |tree| {
+        container(tree)["resources"]["requests"]["memory"] = json!("511Mi");
+    };
+    requests_with_more_memory_than_autopilot_gives_a_cpu: PROD, RequestsRaised, |tree| {
+        container(tree)["resources"]["requests"]["memory"] = json!("3329Mi");
+    };
     service_links: PROD, ServiceLinksOn, |tree| remove(pod(tree), "enableServiceLinks");
     a_token_for_the_cluster: PROD, TokenMounted, |tree| remove(pod(tree), "automountServiceAccountToken");
     a_service_account_that_is_not_there: PROD, ServiceAccountMissing, |tree| {
@@ -298,6 +307,21 @@ caught! {
     };
     a_way_out_to_a_port_that_does_not_exist: PROD, PolicyPortUnknown, |tree| {
         spec(tree, "NetworkPolicy", "chat-backend-bus")["egress"][0]["ports"][0]["port"] = json!("nats");
+    };
+    names_that_cannot_be_asked_for_on_the_node: PROD, DnsIncomplete, |tree| {
+        let to = &mut spec(tree, "NetworkPolicy", "dns")["egress"][0]["to"];
+        to.as_array_mut().unwrap().remove(1);
+    };
+    names_that_cannot_be_asked_for_at_cloud_dns: PAGE, DnsIncomplete, |tree| {
+        spec(tree, "NetworkPolicy", "dns")["egress"][0]["to"].as_array_mut().unwrap().pop();
+    };
+    a_way_out_to_the_whole_internet: PAGE, PolicyTooWide, |tree| {
+        let policy = spec(tree, "NetworkPolicy", "chat-frontend-public-api");
+        policy["egress"][0]["to"][0]["ipBlock"]["cidr"] = json!("0.0.0.0/0");
+    };
+    a_way_out_to_every_private_address: PROD, PolicyTooWide, |tree| {
+        let policy = spec(tree, "NetworkPolicy", "chat-backend-database");
+        policy["egress"][0]["to"][0]["ipBlock"]["cidr"] = json!("10.0.0.0/23");
     };
     an_admin_port_for_everybody: PROD, AdminPortOpen, |tree| {
         remove(&mut spec(tree, "NetworkPolicy", "chat-backend-metrics")["ingress"][0], "from");
@@ -366,8 +390,8 @@ fn behind_gateway() -> Tree {
     let copy = Copy::make();
     copy.edit(
         &format!("{PROD}/kustomization.yaml"),
-        "components/tls",
-        "components/gateway",
+        "  - release",
+        "  - ../../components/gateway\n  - ../../components/gateway-only\n  - release",
     );
     copy.manifests.render(PROD).unwrap()
 }
@@ -391,6 +415,15 @@ fn a_gateway_that_cuts_sockets_after_the_default_of_thirty_seconds() {
 #[test]
 fn a_route_to_a_port_that_the_service_does_not_have() {
     let mut tree = behind_gateway();
+#[test]
+fn a_server_that_ends_connections_before_the_gateway_does() {
+    let mut tree = behind_gateway();
+    config(&mut tree)["CHAT_HEADERS_MS"] = json!("600000");
+    assert_eq!(rules_of(&tree), [Rule::KeepAliveTooShort]);
+    remove(config(&mut tree), "CHAT_HEADERS_MS");
+    assert_eq!(rules_of(&tree), [Rule::KeepAliveTooShort]);
+}
+
     spec(&mut tree, "HTTPRoute", "chat-backend")["rules"][0]["backendRefs"][0]["port"] =
         json!(8080);
     assert_eq!(rules_of(&tree), [Rule::RouteLeadsNowhere]);

@@ -45,6 +45,8 @@ pub(crate) enum Rule {
     LivenessAsksReadiness,
     /// Requests or the limit of memory are missing, or there is a limit of the CPU.
     ResourcesWrong,
+    /// Requests that GKE Autopilot raises, which Argo CD takes for a difference.
+    RequestsRaised,
     /// Less than the restricted level of pod security, or a writable root.
     SecurityContextWeak,
     /// The service links of Kubernetes, which look like variables of the server.
@@ -81,6 +83,10 @@ pub(crate) enum Rule {
     PolicyPeerSelectsNothing,
     /// A `NetworkPolicy` about a port that the pods do not have.
     PolicyPortUnknown,
+    /// Pods that may not ask for names where some cluster answers them.
+    DnsIncomplete,
+    /// In production a way out to more than some addresses.
+    PolicyTooWide,
     /// A `NetworkPolicy` that opens the admin port to everybody.
     AdminPortOpen,
     /// A scraper that matches no pod, or a port that they do not have.
@@ -101,6 +107,8 @@ pub(crate) enum Rule {
     RouteLeadsNowhere,
     /// A Gateway that cuts sockets before they are renewed.
     GatewayCutsSockets,
+    /// A server that ends idle connections which the Gateway still takes for open.
+    KeepAliveTooShort,
     /// A Job that Argo CD would have to change, which cannot be.
     JobIsNoHook,
     /// A hook before the sync that needs what the sync makes.

@@ -13,10 +13,9 @@ use super::tree::Tree;
 /// The sides, each with a folder.
 pub(crate) const SIDES: [&str; 2] = ["backend", "frontend"];
 /// Components of which an installation has one at most.
-const EXCLUSIVE: [[&str; 2]; 2] = [
-    ["tls", "gateway"],
-    ["monitoring-operator", "monitoring-gke"],
-];
+const EXCLUSIVE: [[&str; 2]; 1] = [["monitoring-operator", "monitoring-gke"]];
+/// Components, and which other one each of them is beside.
+const BESIDE: [[&str; 2]; 2] = [["gateway", "tls"], ["gateway-only", "gateway"]];
 
 /// A copy of `k8s/`, in which combinations can be written and mistakes be made.
 #[derive(Debug)]
@@ -132,7 +131,7 @@ impl Manifests {
     }
 }
 
-/// Every set of components without two that exclude each other.
+/// Every set of components without two that exclude each other, and with what each of them needs.
 fn combinations(components: &[String]) -> Vec<Vec<&str>> {
     let mut sets = vec![Vec::new()];
     for component in components {
@@ -142,6 +141,7 @@ fn combinations(components: &[String]) -> Vec<Vec<&str>> {
         let with: Vec<_> = with.filter(|set| is_possible(set)).collect();
         sets.extend(with);
     }
+    sets.retain(|set| is_complete(set));
     sets
 }
 
@@ -153,6 +153,11 @@ fn is_possible(set: &[&str]) -> bool {
     !EXCLUSIVE
         .iter()
         .any(|pair| pair.iter().all(|component| set.contains(component)))
+}
+
+fn is_complete(set: &[&str]) -> bool {
+    let lacks = |[one, other]: &[&str; 2]| set.contains(one) && !set.contains(other);
+    !BESIDE.iter().any(lacks)
 }
 
 fn folders(place: &Path) -> anyhow::Result<Vec<String>> {
@@ -187,13 +192,27 @@ mod tests {
 
     #[test]
     fn combinations_leave_out_what_excludes_each_other() {
-        let names = ["gateway", "nats", "tls"].map(str::to_owned);
+        let names = ["monitoring-gke", "monitoring-operator", "nats"].map(str::to_owned);
         let sets = combinations(&names);
         assert_eq!(sets.len(), 6, "{sets:?}");
+        let both = |set: &Vec<&str>| is_within(&["monitoring-gke", "monitoring-operator"], set);
+        assert!(!sets.iter().any(both), "{sets:?}");
+    }
+
+    #[test]
+    fn combinations_have_what_each_component_needs() {
+        let names = ["gateway", "gateway-only", "tls"].map(str::to_owned);
+        let sets = combinations(&names);
+        let expected: [&[&str]; 4] = [
+            &[],
+            &["tls"],
+            &["gateway", "tls"],
+            &["gateway", "gateway-only", "tls"],
+        ];
+        assert_eq!(sets.len(), expected.len(), "{sets:?}");
         assert!(
-            !sets
-                .iter()
-                .any(|set| set.contains(&"gateway") && set.contains(&"tls"))
+            expected.iter().all(|set| sets.contains(&set.to_vec())),
+            "{sets:?}"
         );
     }
 }

@@ -70,7 +70,7 @@ pub(super) const BOUNDS: [Bounds; 35] = [
     at("CHAT_RING_BYTES", 1 << 16, 1 << 36, |c| {
         count(c.sockets.ring_bytes)
     }),
-    at("CHAT_HEADERS_MS", 100, 5 * MINUTE_MS, |c| {
+    at("CHAT_HEADERS_MS", 100, 15 * MINUTE_MS, |c| {
         ms(c.sockets.headers)
     }),
     at("CHAT_BODY_MS", 100, 5 * MINUTE_MS, |c| ms(c.sockets.body)),

@@ -86,7 +86,8 @@ pub struct Sockets {
         default_value_t = 67_108_864
     )]
     pub ring_bytes: usize,
-    /// Milliseconds for the headers of a request, and for an idle HTTP connection.
+    /// Milliseconds for the headers of a request, and for an idle HTTP connection; behind a proxy that keeps
+    /// its connections, longer than it keeps them.
     #[arg(long = "headers-ms", env = "CHAT_HEADERS_MS", default_value = "5000", value_parser = milliseconds)]
     pub headers: Duration,
     /// Milliseconds for the whole body of a request.

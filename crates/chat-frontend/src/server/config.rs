@@ -107,12 +107,12 @@ pub struct Config {
     )]
     pub limit_lookups: u32,
 
-    /// Milliseconds for the headers of a request, and for an idle connection. 100 to 300000.
+    /// Milliseconds for the headers of a request, and for an idle connection. 100 to 900000.
     #[arg(
         long,
         env = "CHAT_FRONTEND_HEADERS_MS",
         default_value_t = 5_000,
-        value_parser = value_parser!(u64).range(100..=300_000)
+        value_parser = value_parser!(u64).range(100..=900_000)
     )]
     pub headers_ms: u64,
 
@@ -276,7 +276,7 @@ mod tests {
             ("--limit-connections", 1, 1_000_000),
             ("--limit-connections-per-address", 1, 1_000_000),
             ("--limit-lookups", 1, 10_000),
-            ("--headers-ms", 100, 300_000),
+            ("--headers-ms", 100, 900_000),
             ("--write-stall-ms", 100, 300_000),
             ("--grace-ms", 0, 3_600_000),
         ] {

@@ -8,6 +8,9 @@ use crate::delivery::tree::{Pods, Tree, list, match_labels, text};
 /// How long a socket may live at a Gateway at least: its greatest age by default, 6 h and 20 %.
 const SOCKET_AGE_S: u64 = 25_920;
 
+/// The narrowest range that a way out of production may not have any more: 256 addresses.
+const PREFIX: u8 = 24;
+
 /// Mistakes of everything that names pods by their labels or a port by its name.
 pub(crate) fn faults(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -39,6 +42,7 @@ pub(crate) fn faults(tree: &Tree) -> Vec<Fault> {
         );
     }
     faults.extend(deny_fault(tree));
+    faults.extend(dns_fault(tree));
     faults
 }
 
@@ -111,6 +115,7 @@ fn policy_faults(tree: &Tree, policy: &Value) -> Vec<Fault> {
         }
     }
     for rule in list(&spec["egress"]) {
+        faults.extend(range_faults(tree, &place, rule));
         faults.extend(peer_faults(tree, &place, rule, "to"));
         // A named port is a port of the pods that are reached.
         let reached = list(&rule["to"]).iter().filter(|peer| is_near(peer));
@@ -135,6 +140,22 @@ fn peer_faults(tree: &Tree, place: &str, rule: &Value, peers: &str) -> Vec<Fault
     let says = |peer: &Value| format!("{peers} {} matches no pod", peer["podSelector"]);
     unmatched
         .map(|peer| Fault::new(Rule::PolicyPeerSelectsNothing, place, says(peer)))
+        .collect()
+}
+
+fn range_faults(tree: &Tree, place: &str, rule: &Value) -> Vec<Fault> {
+    let ranges = list(&rule["to"]).iter();
+    let ranges = ranges.filter_map(|peer| peer["ipBlock"]["cidr"].as_str());
+    let is_narrow = |range: &str| {
+        let prefix = range
+            .rsplit_once('/')
+            .map(|(_, prefix)| prefix.parse::<u8>());
+        matches!(prefix, Some(Ok(bits)) if bits >= PREFIX)
+    };
+    let is_production = tree.name.contains("/prod");
+    let wide = ranges.filter(|range| is_production && !is_narrow(range));
+    let says = |range| format!("{range} is more than /{PREFIX}; an overlay says the addresses");
+    wide.map(|range| Fault::new(Rule::PolicyTooWide, place, says(range)))
         .collect()
 }
 
@@ -207,13 +228,41 @@ fn target_faults(tree: &Tree, policy: &Value) -> Vec<Fault> {
         faults.push(Fault::new(Rule::RouteLeadsNowhere, &place, says));
     }
     let life = spec["default"]["timeoutSec"].as_u64();
-    let is_of_sockets = policy["kind"] == "GCPBackendPolicy" && service == "chat-backend";
+    let is_of_sockets = policy["kind"] == "GCPBackendPolicy" && service.starts_with("chat-backend");
     if is_of_sockets && life.is_none_or(|life| life < SOCKET_AGE_S) {
         let says =
             format!("timeoutSec is below {SOCKET_AGE_S}, the age at which sockets are renewed");
         faults.push(Fault::new(Rule::GatewayCutsSockets, &place, says));
     }
     faults
+}
+
+/// Where clusters answer names: their own DNS, the cache on the node by its pods and by its address, and Cloud
+/// DNS. Each is a peer of the policy that lets every pod ask.
+fn dns_fault(tree: &Tree) -> Option<Fault> {
+    let pods = |name: &str| {
+        let system = json!({ "matchLabels": { "kubernetes.io/metadata.name": "kube-system" } });
+        let pods = json!({ "matchLabels": { "k8s-app": name } });
+        json!({ "namespaceSelector": system, "podSelector": pods })
+    };
+    let address = |address: &str| json!({ "ipBlock": { "cidr": address } });
+    let places = [
+        pods("kube-dns"),
+        pods("node-local-dns"),
+        address("169.254.20.10/32"),
+        address("169.254.169.254/32"),
+    ];
+    let policies = tree.of_kind("NetworkPolicy").map(|policy| &policy["spec"]);
+    let of_all = policies.filter(|spec| spec["podSelector"] == json!({}));
+    let rules = of_all.flat_map(|spec| list(&spec["egress"]));
+    let is_asking = |port: &Value| port["port"] == 53;
+    let asking = rules.filter(|rule| list(&rule["ports"]).iter().any(is_asking));
+    let allowed: Vec<_> = asking.flat_map(|rule| list(&rule["to"])).collect();
+    let is_missing = |place: &Value| !allowed.contains(&place);
+    let has_pods = tree.pods().next().is_some();
+    let says = "pods may not ask for names at each of the four places where clusters answer";
+    let missing = has_pods && places.iter().any(is_missing);
+    missing.then(|| Fault::new(Rule::DnsIncomplete, &tree.name, says))
 }
 
 fn deny_fault(tree: &Tree) -> Option<Fault> {

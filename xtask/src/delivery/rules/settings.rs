@@ -22,6 +22,11 @@ const CANARY: &str = "chat-canary";
 /// What is left of the grace period at least, for the process to end.
 const ROOM_S: u64 = 5;
 
+/// How long a server keeps an idle connection.
+const KEEP_ALIVE: [&str; 2] = ["CHAT_HEADERS_MS", "CHAT_FRONTEND_HEADERS_MS"];
+/// How long GKE's Gateway keeps its connections to the pods, which nothing can change.
+const GATEWAY_KEEPS_MS: u64 = 600_000;
+
 /// Mistakes in what the servers are told.
 pub(crate) fn faults(tree: &Tree, known: &Known) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -32,6 +37,7 @@ pub(crate) fn faults(tree: &Tree, known: &Known) -> Vec<Fault> {
         faults.extend(tls_faults(&place, &pods, &variables));
         if pods.are_ours() {
             faults.extend(grace_fault(&place, &pods, &variables));
+            faults.extend(keep_alive_fault(tree, &place, &variables));
             faults.extend(bus_fault(tree, &place, &pods, &variables));
         }
     }
@@ -157,6 +163,16 @@ fn grace_fault(place: &str, pods: &Pods<'_>, variables: &[Variable]) -> Option<F
         )
     };
     (given_s < needed_s || sleep_s == 0).then(|| Fault::new(Rule::GraceTooShort, place, says()))
+}
+
+/// A request that meets a connection which has just been closed fails in front of the visitor.
+fn keep_alive_fault(tree: &Tree, place: &str, variables: &[Variable]) -> Option<Fault> {
+    tree.of_kind("Gateway").next()?;
+    let kept = KEEP_ALIVE.iter().find_map(|name| value(variables, name));
+    let kept_ms = kept.and_then(|text| text.parse::<u64>().ok());
+    let is_long = kept_ms.is_some_and(|kept| kept > GATEWAY_KEEPS_MS);
+    let says = format!("the Gateway keeps idle connections for {GATEWAY_KEEPS_MS} ms");
+    (!is_long).then(|| Fault::new(Rule::KeepAliveTooShort, place, says))
 }
 
 fn bus_fault(tree: &Tree, place: &str, pods: &Pods<'_>, variables: &[Variable]) -> Option<Fault> {

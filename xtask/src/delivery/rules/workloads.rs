@@ -11,6 +11,12 @@ const QUIET_S: u64 = 300;
 /// How the name of a metric looks to GKE's adapter.
 const GKE_METRIC: (&str, &str) = ("prometheus.googleapis.com|", "|gauge");
 
+/// What GKE Autopilot takes as it is: steps of the CPU in thousandths, and the least memory in MiB.
+const CPU_STEP: u64 = 50;
+const LEAST_MIB: u64 = 52;
+/// And how many GiB of memory a CPU has, in tenths.
+const GIB_PER_CPU: std::ops::RangeInclusive<u64> = 10..=65;
+
 /// Mistakes of workloads and their disruption budgets.
 pub(crate) fn faults(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -77,9 +83,31 @@ fn pod_faults(tree: &Tree, pods: &Pods<'_>) -> Vec<Fault> {
             let says =
                 format!("{name}: needs requests of both, a limit of memory, none of the CPU");
             fault(Rule::ResourcesWrong, &says);
+        } else if !is_left_as_it_is(&resources["requests"]) {
+            let says = format!("{name}: {} is raised by Autopilot", resources["requests"]);
+            fault(Rule::RequestsRaised, &says);
         }
     }
     faults
+}
+
+/// Whether Autopilot changes nothing in a container's requests.
+fn is_left_as_it_is(requests: &Value) -> bool {
+    let cpu = text(&requests["cpu"]);
+    let cpu = cpu.strip_suffix('m').map_or_else(
+        || cpu.parse().ok().map(|cpus: u64| cpus * 1_000),
+        |thousandths| thousandths.parse().ok(),
+    );
+    let memory = text(&requests["memory"]);
+    let gib = memory.strip_suffix("Gi").and_then(|gib| gib.parse().ok());
+    let mib = memory.strip_suffix("Mi").and_then(|mib| mib.parse().ok());
+    let (Some(cpu), Some(mib)) = (cpu, mib.or(gib.map(|gib: u64| gib * 1_024))) else {
+        return false;
+    };
+    // In tenths of a GiB for each CPU, without a fraction lost: mib / 1024 / (cpu / 1000) * 10.
+    let (memory, cpus) = (mib * 10 * 1_000, cpu * 1_024);
+    let has_step = cpu > 0 && cpu % CPU_STEP == 0 && mib >= LEAST_MIB;
+    has_step && memory >= GIB_PER_CPU.start() * cpus && memory <= GIB_PER_CPU.end() * cpus
 }
 
 /// What pods that stay must have.
