@@ -11,7 +11,7 @@ use super::fault::{Fault, Rule};
 use super::known::Known;
 use super::promtool;
 use super::render::Manifests;
-use super::rules::{self, release, settings, watching};
+use super::rules::{self, release, settings, watching, workflow};
 use super::tree::Tree;
 use super::watch::Watched;
 use crate::paths;
@@ -379,6 +379,9 @@ caught! {
     a_job_that_cannot_take_the_next_image: PROD, JobIsNoHook, |tree| {
         remove(&mut object(tree, "Job", "chat-backend-migrate")["metadata"], "annotations");
     };
+    a_hook_that_may_hang: PROD, HookHangs, |tree| {
+        remove(spec(tree, "Job", "chat-backend-migrate"), "activeDeadlineSeconds");
+    };
     a_hook_that_needs_what_the_sync_makes: PROD, HookNeedsSync, |tree| {
         let job = spec(tree, "Job", "chat-backend-migrate");
         job["template"]["spec"]["serviceAccountName"] = json!("chat-backend");
@@ -413,9 +416,6 @@ fn a_gateway_that_cuts_sockets_after_the_default_of_thirty_seconds() {
 }
 
 #[test]
-fn a_route_to_a_port_that_the_service_does_not_have() {
-    let mut tree = behind_gateway();
-#[test]
 fn a_server_that_ends_connections_before_the_gateway_does() {
     let mut tree = behind_gateway();
     config(&mut tree)["CHAT_HEADERS_MS"] = json!("600000");
@@ -424,6 +424,9 @@ fn a_server_that_ends_connections_before_the_gateway_does() {
     assert_eq!(rules_of(&tree), [Rule::KeepAliveTooShort]);
 }
 
+#[test]
+fn a_route_to_a_port_that_the_service_does_not_have() {
+    let mut tree = behind_gateway();
     spec(&mut tree, "HTTPRoute", "chat-backend")["rules"][0]["backendRefs"][0]["port"] =
         json!(8080);
     assert_eq!(rules_of(&tree), [Rule::RouteLeadsNowhere]);
@@ -470,8 +473,9 @@ fn a_tag_in_production_that_is_no_full_commit() {
 #[test]
 fn an_image_without_a_version() {
     let file = "k8s/backend/components/nats/stateful-set.yaml";
-    for image in ["docker.io/library/nats", "docker.io/library/nats:latest"] {
-        let found = edited(PROD, file, "docker.io/library/nats:2.11", image);
+    for tag in ["", ":latest", ":2.11", ":2.11-alpine", ":2.11.x"] {
+        let image = &format!("docker.io/library/nats{tag}");
+        let found = edited(PROD, file, "docker.io/library/nats:2.11.16", image);
         assert!(found.contains(&Rule::ImageNotPinned), "{image}: {found:?}");
     }
 }
@@ -628,14 +632,32 @@ fn alerts_that_are_others_for_the_operator_than_for_gke() {
 fn misled(make: fn(&mut Tree)) -> BTreeSet<Rule> {
     let mut argocd = overlay("k8s/argocd");
     let overlays = [overlay(PROD), overlay(PAGE)];
-    assert_eq!(
-        release::application_faults(&argocd, &overlays),
-        [],
-        "before"
-    );
+    let found = |argocd: &Tree| {
+        let mut faults = release::application_faults(argocd, &overlays);
+        faults.extend(release::kind_faults(argocd, &overlays.each_ref()));
+        faults
+    };
+    assert_eq!(found(&argocd), [], "before");
     make(&mut argocd);
-    let faults = release::application_faults(&argocd, &overlays);
-    faults.into_iter().map(|fault| fault.rule).collect()
+    found(&argocd).into_iter().map(|fault| fault.rule).collect()
+}
+
+#[test]
+fn an_application_that_follows_what_was_not_tested() {
+    let found = misled(|tree| {
+        spec(tree, "Application", "sarangbang-frontend")["source"]["targetRevision"] =
+            json!("main");
+    });
+    assert_eq!(found, BTreeSet::from([Rule::ApplicationUntested]));
+}
+
+#[test]
+fn an_application_that_goes_on_with_what_failed() {
+    let found = misled(|tree| {
+        let policy = &mut spec(tree, "Application", "sarangbang-backend")["syncPolicy"];
+        remove(&mut policy["retry"], "refresh");
+    });
+    assert_eq!(found, BTreeSet::from([Rule::RetryWithoutRefresh]));
 }
 
 #[test]
@@ -695,16 +717,108 @@ fn an_action_that_is_not_pinned() {
     }
 }
 
+/// Makes a mistake in today's workflow and says what is found.
+fn in_workflow(make: fn(&mut Value)) -> Vec<Rule> {
+    let file = paths::root().join(".github/workflows/ci.yml");
+    let mut ci = serde_saphyr::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(workflow::faults("ci.yml", &ci), [], "before");
+    make(&mut ci);
+    let faults = workflow::faults("ci.yml", &ci);
+    faults.into_iter().map(|fault| fault.rule).collect()
+}
+
+fn step<'a>(ci: &'a mut Value, job: &str, named: &str) -> &'a mut Value {
+    let mut steps = ci["jobs"][job]["steps"].as_array_mut().unwrap().iter_mut();
+    let found = steps.find(|step| {
+        step["name"]
+            .as_str()
+            .is_some_and(|name| name.contains(named))
+    });
+    found.unwrap_or_else(|| panic!("{job} has no step {named}"))
+}
+
+#[test]
+fn a_workflow_that_starts_itself() {
+    for make in [
+        (|ci| ci["on"]["push"]["branches"] = json!(["main", "release"])) as fn(&mut Value),
+        |ci| ci["on"]["push"]["branches"] = json!(["**"]),
+        |ci| remove(&mut ci["on"]["push"], "branches"),
+    ] {
+        assert_eq!(in_workflow(make), [Rule::WorkflowStartsItself]);
+    }
+}
+
+#[test]
+fn a_second_job_that_may_write() {
+    let found = in_workflow(|ci| ci["jobs"]["test"]["permissions"]["contents"] = json!("write"));
+    assert_eq!(found, [Rule::SecondWriter]);
+}
+
+#[test]
+fn a_token_for_every_step() {
+    for make in [
+        (|ci| ci["jobs"]["bump"]["env"] = json!({ "GH_TOKEN": "${{ github.token }}" }))
+            as fn(&mut Value),
+        |ci| ci["env"]["TOKEN"] = json!("${{ secrets.TOKEN }}"),
+    ] {
+        assert_eq!(in_workflow(make), [Rule::TokenForEveryStep]);
+    }
+}
+
+#[test]
+fn a_tag_before_the_attestation() {
+    for make in [
+        (|ci| {
+            let build = &mut step(ci, "images", "Build")["with"];
+            remove(build, "outputs");
+            build["push"] = json!(true);
+        }) as fn(&mut Value),
+        |ci| remove(step(ci, "images", "Name it by its commit"), "run"),
+        |ci| {
+            let steps = &mut ci["jobs"]["images"]["steps"];
+            steps.as_array_mut().unwrap().reverse();
+        },
+    ] {
+        assert_eq!(in_workflow(make), [Rule::TagBeforeAttestation]);
+    }
+}
+
+#[test]
+fn an_image_of_a_compose_file_without_a_whole_version() {
+    for wrong in ["caddy", "caddy:2.10", "postgres:17-trixie", "postgres:17"] {
+        let compose = format!("    image: docker.io/library/{wrong}\n");
+        let faults = release::compose_faults("compose.yaml", &compose);
+        assert_eq!(faults.len(), 1, "{wrong}");
+    }
+    let right = "    image: docker.io/library/postgres:17.10-trixie\n    image: ${IMAGE}\n";
+    assert_eq!(release::compose_faults("compose.yaml", right), []);
+}
+
+#[test]
+fn images_that_nothing_renews() {
+    let root = paths::root();
+    let places = super::image_places(root).unwrap();
+    let text = fs::read_to_string(root.join(".github/dependabot.yml")).unwrap();
+    for part in ["docker-compose", "/k8s/backend/components/nats"] {
+        let config = serde_saphyr::from_str(&text.replace(part, "none")).unwrap();
+        let faults = release::dependabot_faults(&config, &places);
+        assert_eq!(faults.len(), 1, "{part}: {faults:?}");
+        assert_eq!(faults[0].rule, Rule::ImagesForgotten);
+    }
+}
+
 #[test]
 fn a_crate_of_an_image_that_would_not_move_its_tag() {
     let crates = super::crates_of("chat-backend").unwrap();
     assert!(crates.contains("crates/chat-types"), "{crates:?}");
     let paths = fs::read_to_string(paths::root().join(".ci/paths/backend")).unwrap();
     assert_eq!(release::path_faults("backend", &paths, &crates), []);
-    let short = paths.replace("crates/chat-listener\n", "");
-    let faults = release::path_faults("backend", &short, &crates);
-    assert_eq!(faults.len(), 1);
-    assert_eq!(faults[0].rule, Rule::PathsIncomplete);
+    for part in ["crates/chat-listener\n", "k8s/backend\n"] {
+        let short = paths.replace(part, "");
+        let faults = release::path_faults("backend", &short, &crates);
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].rule, Rule::PathsIncomplete);
+    }
 }
 
 #[test]

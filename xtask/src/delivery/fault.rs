@@ -113,17 +113,33 @@ pub(crate) enum Rule {
     JobIsNoHook,
     /// A hook before the sync that needs what the sync makes.
     HookNeedsSync,
+    /// A hook that may hang for long, and keeps what mends it from being synced.
+    HookHangs,
     /// An `images:` entry that replaces nothing.
     ImageReplacesNothing,
-    /// In production an image of ours that is not that of one commit, or any image without a version.
+    /// In production an image of ours that is not that of one commit, or one of others without a whole version.
     ImageNotPinned,
+    /// Images that Dependabot does not renew.
+    ImagesForgotten,
     /// An Argo CD application of a folder or a namespace that is another.
     ApplicationMisled,
+    /// An Argo CD application that follows something else than the branch of tested releases.
+    ApplicationUntested,
+    /// An Argo CD application that goes on with a commit that failed while its mend waits.
+    RetryWithoutRefresh,
     /// A kind of object that Argo CD's project does not let through.
     KindNotAllowed,
     /// An action that is not pinned to a commit.
     ActionNotPinned,
-    /// A crate of an image whose change would not move the image's tag.
+    /// A workflow that what it writes would start again.
+    WorkflowStartsItself,
+    /// A job besides the one that releases which may write to the repository.
+    SecondWriter,
+    /// A token in the environment of steps that do not need it.
+    TokenForEveryStep,
+    /// An image whose tag is there before its attestation, so that a failed run cannot be repeated.
+    TagBeforeAttestation,
+    /// A part of a release whose change would not be released.
     PathsIncomplete,
 }
 

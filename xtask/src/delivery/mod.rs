@@ -21,7 +21,7 @@ mod scripts;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -31,7 +31,8 @@ use fault::{Fault, Rule};
 use known::Known;
 use python::Tools;
 use render::{Combinations, Manifests, SIDES};
-use rules::{release, settings, watching};
+use rules::release::Images;
+use rules::{release, settings, watching, workflow};
 use tree::Tree;
 use watch::Watched;
 
@@ -94,6 +95,12 @@ impl Rendered {
             .collect()
     }
 
+    /// What an application may bring into the cluster.
+    fn delivered(&self) -> Vec<&Tree> {
+        let combinations = self.combinations.largest.iter();
+        self.overlays.iter().chain(combinations).collect()
+    }
+
     fn all(&self) -> Vec<&Tree> {
         let smaller = self.combinations.smaller.iter();
         self.largest().into_iter().chain(smaller).collect()
@@ -123,6 +130,7 @@ impl Rendered {
         }
         faults.extend(watching::difference_faults(self.all().into_iter()));
         faults.extend(release::application_faults(&self.argocd, &self.overlays));
+        faults.extend(release::kind_faults(&self.argocd, &self.delivered()));
         Ok(faults)
     }
 }
@@ -141,10 +149,21 @@ fn generator_faults(kustomizations: &[(String, Value)]) -> Vec<Fault> {
 /// Mistakes of the files beside the manifests.
 fn repository_faults(root: &Path) -> anyhow::Result<Vec<Fault>> {
     let mut faults = Vec::new();
-    for workflow in lint::workflows()? {
-        let text = fs::read_to_string(&workflow)?;
-        faults.extend(release::action_faults(&workflow.to_string_lossy(), &text));
+    for path in lint::workflows()? {
+        let text = fs::read_to_string(&path)?;
+        let file = path.to_string_lossy();
+        faults.extend(release::action_faults(&file, &text));
+        faults.extend(workflow::faults(&file, &serde_saphyr::from_str(&text)?));
     }
+    for file in compose_files(root)? {
+        let text = fs::read_to_string(&file)?;
+        faults.extend(release::compose_faults(&file.to_string_lossy(), &text));
+    }
+    let dependabot = fs::read_to_string(root.join(".github/dependabot.yml"))?;
+    faults.extend(release::dependabot_faults(
+        &serde_saphyr::from_str(&dependabot)?,
+        &image_places(root)?,
+    ));
     for side in SIDES {
         faults.extend(Watched::read(root, side)?.faults());
         let paths = fs::read_to_string(root.join(".ci/paths").join(side))?;
@@ -155,6 +174,43 @@ fn repository_faults(root: &Path) -> anyhow::Result<Vec<Fault>> {
         ));
     }
     Ok(faults)
+}
+
+/// The compose files of the root.
+fn compose_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("compose") && name.ends_with(".yaml") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Where images are named: Dockerfiles and compose files in the root, and manifests with images of others.
+fn image_places(root: &Path) -> anyhow::Result<BTreeSet<Images>> {
+    let mut places = BTreeSet::new();
+    for ecosystem in ["docker", "docker-compose"] {
+        let folder = "/".to_owned();
+        places.insert(Images { ecosystem, folder });
+    }
+    let mut folders = vec![root.join("k8s")];
+    while let Some(place) = folders.pop() {
+        for entry in fs::read_dir(&place)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if fs::read_to_string(&path)?.contains("image: docker.io/") {
+                let folder = place.strip_prefix(root)?;
+                let folder = format!("/{}", folder.to_string_lossy());
+                let ecosystem = "docker";
+                places.insert(Images { ecosystem, folder });
+            }
+        }
+    }
+    Ok(places)
 }
 
 /// The folders of the workspace's crates that a program is made of.

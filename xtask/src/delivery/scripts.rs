@@ -1,4 +1,4 @@
-//! The scripts of CI, run against real repositories: which tags a commit moves, and which it does not.
+//! The scripts of CI, run against real repositories: what a commit releases, and what it does not.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,10 +7,14 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use super::render::{Manifests, SIDES};
+use super::rules::release::BRANCH;
 use crate::paths;
 
 const REGISTRY: &str = "registry.example/team/chat";
 const NONE: &str = "0000000000000000000000000000000000000000";
+/// What both sides run before the first release.
+const NOTHING: [Option<String>; 2] = [None, None];
 
 /// A repository whose `origin` is another one, and a colleague's clone of that.
 struct World {
@@ -38,6 +42,7 @@ impl World {
         for script in [
             ".ci/bump",
             ".ci/frozen",
+            ".ci/released",
             ".ci/paths/backend",
             ".ci/paths/frontend",
         ] {
@@ -45,9 +50,10 @@ impl World {
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
             fs::copy(paths::root().join(script), copy).unwrap();
         }
-        for side in ["backend", "frontend"] {
+        for side in SIDES {
             let tag = format!("images:\n  - name: chat-{side}\n    newTag: \"{NONE}\"\n");
             write(&world.ci().join(release(side)), &tag);
+            write(&world.ci().join(base(side)), "first\n");
         }
         world.change("Cargo.toml");
         git(
@@ -101,33 +107,82 @@ impl World {
         assert!(output.status.success(), "{}", said(&output));
     }
 
-    /// What both sides run by main: names of commits.
-    fn runs(&self) -> [String; 2] {
-        ["backend", "frontend"].map(|side| {
-            let text = self.origin(&["show", &format!("main:{}", release(side))]);
-            let (_, tag) = text.split_once("newTag: \"").unwrap();
-            tag.split_once('"').unwrap().0.to_owned()
+    /// The commits whose images both sides run, once they have been released.
+    fn runs(&self) -> [Option<String>; 2] {
+        SIDES.map(|side| {
+            let text = self.released(&release(side))?;
+            let (_, tag) = text.split_once("newTag: \"")?;
+            Some(tag.split_once('"')?.0.to_owned())
         })
     }
 
-    fn commits(&self) -> usize {
-        self.origin(&["rev-list", "--count", "main"])
-            .parse()
-            .unwrap()
+    /// A file as the cluster has it.
+    fn released(&self, file: &str) -> Option<String> {
+        let name = format!("{BRANCH}:{file}");
+        let show = run(Command::new("git")
+            .args(["show", &name])
+            .current_dir(self.folder.path().join("origin")));
+        let text = String::from_utf8(show.stdout).unwrap();
+        show.status.success().then_some(text)
+    }
+
+    /// How often the cluster was given something.
+    fn releases(&self) -> usize {
+        let log = self.origin(&["rev-list", "--count", "--all", "--not", "main"]);
+        log.parse().unwrap()
+    }
+
+    /// Undoes the newest release by hand, as docs/operations.md says.
+    fn roll_back(&self) {
+        self.by_hand(&[&["revert", "--no-edit", "HEAD"]]);
+    }
+
+    /// The same for one side of it.
+    fn roll_one_back(&self, side: &str) {
+        let folder = format!("k8s/{side}");
+        let restore = [
+            "restore",
+            "--source",
+            "HEAD~1",
+            "--staged",
+            "--worktree",
+            &folder,
+        ];
+        self.by_hand(&[
+            &restore,
+            &["commit", "--quiet", "--message", "Take it back"],
+        ]);
+    }
+
+    /// What somebody does on the branch of releases.
+    fn by_hand(&self, commands: &[&[&str]]) {
+        let colleague = self.folder.path().join("colleague");
+        git(&colleague, &["fetch", "--quiet", "origin"]);
+        let branch = format!("origin/{BRANCH}");
+        git(
+            &colleague,
+            &["switch", "--quiet", "--force-create", BRANCH, &branch],
+        );
+        for command in commands {
+            git(&colleague, command);
+        }
+        git(&colleague, &["push", "--quiet", "origin", BRANCH]);
     }
 
     fn origin(&self, arguments: &[&str]) -> String {
         git(&self.folder.path().join("origin"), arguments)
     }
 
-    /// Before each push of CI a colleague pushes, as often as `times` says.
+    /// Before each push of CI a colleague pushes to the branch of releases, as often as `times` says.
     fn let_a_colleague_push_first(&self, times: usize) {
         let hook = self.ci().join(".git/hooks/pre-push");
         let folder = self.folder.path().join("colleague");
         let text = format!(
-            "#!/bin/sh\nunset GIT_DIR\ncd '{}'\n[ \"$(git log --oneline --grep=meanwhile | wc -l)\" -lt {times} ] || exit 0\n\
-             git pull --quiet --rebase origin main\ngit commit --quiet --allow-empty --message meanwhile\n\
-             git push --quiet origin HEAD:main\n",
+            "#!/bin/sh\nunset GIT_DIR GIT_INDEX_FILE\ncd '{}'\ngit fetch --quiet origin\n\
+             git checkout --quiet --detach origin/{BRANCH}\n\
+             [ \"$(git log --oneline --grep=meanwhile | wc -l)\" -lt {times} ] || exit 0\n\
+             git commit --quiet --allow-empty --message meanwhile\n\
+             git push --quiet origin HEAD:{BRANCH}\n",
             folder.display()
         );
         write(&hook, &text);
@@ -137,6 +192,19 @@ impl World {
 
 fn release(side: &str) -> String {
     format!("k8s/{side}/overlays/prod/release/kustomization.yaml")
+}
+
+/// A manifest of a side.
+fn base(side: &str) -> String {
+    format!("k8s/{side}/base/deployment.yaml")
+}
+
+fn both(commit: &str) -> [Option<String>; 2] {
+    each(commit, commit)
+}
+
+fn each(backend: &str, frontend: &str) -> [Option<String>; 2] {
+    [backend, frontend].map(|commit| Some(commit.to_owned()))
 }
 
 fn write(path: &Path, text: &str) {
@@ -174,28 +242,38 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_first_commit_moves_both_sides_with_one_commit_that_starts_nothing() {
+fn the_first_release_is_both_sides_in_one_commit_that_starts_nothing() {
     let world = World::begin();
     let first = world.change("docs/a.md");
-    let before = world.commits();
     world.bumped(&first);
-    assert_eq!(world.runs(), [first.clone(), first]);
-    assert_eq!(world.commits(), before + 1);
+    assert_eq!(world.runs(), both(&first));
+    assert_eq!(world.releases(), 1);
     assert!(
         world
-            .origin(&["log", "-1", "--format=%B", "main"])
+            .origin(&["log", "-1", "--format=%B", BRANCH])
             .contains("[skip ci]")
     );
-    let changed = world.origin(&["diff", "--name-only", "main~1", "main"]);
     assert_eq!(
-        changed,
-        [release("backend"), release("frontend")].join("\n")
+        world.origin(&["rev-parse", "main"]),
+        first,
+        "main is left alone"
     );
-    let written = world.origin(&["show", &format!("main:{}", release("backend"))]);
+    let written = world.released(&release("backend")).unwrap();
     assert!(
         written.contains(&format!("newName: {REGISTRY}/chat-backend\n")),
         "{written}"
     );
+}
+
+#[test]
+fn a_release_has_the_manifests_of_both_sides_and_nothing_that_could_start_a_workflow() {
+    let world = World::begin();
+    world.change(".github/workflows/ci.yml");
+    let first = world.change("k8s/argocd/backend.yaml");
+    world.bumped(&first);
+    let files = world.origin(&["ls-tree", "-r", "--name-only", BRANCH]);
+    let expected = SIDES.map(|side| format!("{}\n{}", base(side), release(side)));
+    assert_eq!(files, expected.join("\n"));
 }
 
 #[test]
@@ -205,13 +283,42 @@ fn a_commit_moves_the_sides_whose_code_it_changed() {
     world.bumped(&first);
     let backend = world.change("crates/chat-backend/src/main.rs");
     world.bumped(&backend);
-    assert_eq!(world.runs(), [backend.clone(), first]);
+    assert_eq!(world.runs(), each(&backend, &first));
     let frontend = world.change("crates/chat-frontend/src/main.rs");
     world.bumped(&frontend);
-    assert_eq!(world.runs(), [backend, frontend]);
-    let both = world.change("crates/chat-types/src/lib.rs");
-    world.bumped(&both);
-    assert_eq!(world.runs(), [both.clone(), both]);
+    assert_eq!(world.runs(), each(&backend, &frontend));
+    let types = world.change("crates/chat-types/src/lib.rs");
+    world.bumped(&types);
+    assert_eq!(world.runs(), both(&types));
+}
+
+#[test]
+fn manifests_go_live_with_the_image_of_their_commit_and_not_before() {
+    let world = World::begin();
+    let first = world.change("docs/a.md");
+    world.bumped(&first);
+    let manifest = world.change(&base("backend"));
+    assert_eq!(world.released(&base("backend")).unwrap(), "first\n");
+    world.bumped(&manifest);
+    assert_eq!(
+        world.released(&base("backend")).unwrap(),
+        "first\nchanged\n"
+    );
+    assert_eq!(world.runs(), each(&manifest, &first));
+}
+
+#[test]
+fn the_other_sides_manifests_stay_with_their_image() {
+    let world = World::begin();
+    let first = world.change("docs/a.md");
+    world.bumped(&first);
+    let page = world.change(&base("frontend"));
+    world.bumped(&page);
+    world.roll_back();
+    let backend = world.change("crates/chat-backend/src/main.rs");
+    world.bumped(&backend);
+    assert_eq!(world.runs(), each(&backend, &first));
+    assert_eq!(world.released(&base("frontend")).unwrap(), "first\n");
 }
 
 #[test]
@@ -222,7 +329,7 @@ fn what_a_failed_run_left_behind_is_moved_by_the_next_one() {
     world.change("crates/chat-backend/src/main.rs");
     let later = world.change("docs/b.md");
     world.bumped(&later);
-    assert_eq!(world.runs(), [later, first]);
+    assert_eq!(world.runs(), each(&later, &first));
 }
 
 #[test]
@@ -230,13 +337,10 @@ fn nothing_to_move_makes_no_commit() {
     let world = World::begin();
     let first = world.change("docs/a.md");
     world.bumped(&first);
-    let commits = world.commits();
     world.bumped(&first);
-    assert_eq!(world.commits(), commits);
-    let docs = world.change("docs/b.md");
-    world.bumped(&docs);
-    assert_eq!(world.commits(), commits + 1, "the change of docs only");
-    assert_eq!(world.runs(), [first.clone(), first]);
+    world.bumped(&world.change("docs/b.md"));
+    assert_eq!(world.releases(), 1);
+    assert_eq!(world.runs(), both(&first));
 }
 
 #[test]
@@ -245,24 +349,9 @@ fn a_slow_build_never_moves_a_tag_backwards() {
     let early = world.change("crates/chat-types/src/lib.rs");
     let late = world.change("crates/chat-types/src/lib.rs");
     world.bumped(&late);
-    let commits = world.commits();
     world.bumped(&early);
-    assert_eq!(world.runs(), [late.clone(), late]);
-    assert_eq!(world.commits(), commits);
-}
-
-#[test]
-fn its_own_commit_moves_nothing() {
-    let world = World::begin();
-    let first = world.change("docs/a.md");
-    world.bumped(&first);
-    let commits = world.commits();
-    git(
-        &world.ci(),
-        &["pull", "--quiet", "--rebase", "origin", "main"],
-    );
-    world.bumped(&git(&world.ci(), &["rev-parse", "HEAD"]));
-    assert_eq!(world.commits(), commits);
+    assert_eq!(world.runs(), both(&late));
+    assert_eq!(world.releases(), 1);
 }
 
 #[test]
@@ -270,51 +359,60 @@ fn after_a_rollback_the_next_change_of_the_side_moves_on_and_no_other() {
     let world = World::begin();
     let good = world.change("crates/chat-backend/src/main.rs");
     world.bumped(&good);
+    world.change(&base("backend"));
     let bad = world.change("crates/chat-backend/src/main.rs");
     world.bumped(&bad);
-    git(
-        &world.ci(),
-        &["pull", "--quiet", "--rebase", "origin", "main"],
-    );
-    git(&world.ci(), &["revert", "--no-edit", "HEAD"]);
-    git(&world.ci(), &["push", "--quiet", "origin", "HEAD:main"]);
-    assert_eq!(world.runs(), [good.clone(), good.clone()]);
-    let elsewhere = world.change("docs/b.md");
-    world.bumped(&elsewhere);
+    world.roll_back();
+    assert_eq!(world.runs(), both(&good));
     assert_eq!(
-        world.runs(),
-        [good.clone(), good.clone()],
-        "it is still bad"
+        world.released(&base("backend")).unwrap(),
+        "first\n",
+        "its manifests went back with it"
     );
+    world.bumped(&world.change("docs/b.md"));
+    assert_eq!(world.runs(), both(&good), "it is still bad");
     let fixed = world.change("crates/chat-backend/src/main.rs");
     world.bumped(&fixed);
-    assert_eq!(world.runs(), [fixed, good]);
+    assert_eq!(world.runs(), each(&fixed, &good));
 }
 
 #[test]
-fn it_begins_anew_when_main_moved_before_its_push() {
+fn one_side_of_a_release_is_taken_back_alone_with_its_manifests() {
     let world = World::begin();
-    let first = world.change("docs/a.md");
+    let good = world.change("docs/a.md");
+    world.bumped(&good);
+    write(&world.ci().join("k8s/backend/base/new.yaml"), "new\n");
+    let bad = world.change("crates/chat-types/src/lib.rs");
+    world.bumped(&bad);
+    assert!(world.released("k8s/backend/base/new.yaml").is_some());
+    world.roll_one_back("backend");
+    assert_eq!(world.runs(), each(&good, &bad));
+    assert_eq!(world.released("k8s/backend/base/new.yaml"), None);
+}
+
+#[test]
+fn it_begins_anew_when_the_branch_moved_before_its_push() {
+    let world = World::begin();
+    world.bumped(&world.change("docs/a.md"));
+    let next = world.change("crates/chat-types/src/lib.rs");
     world.let_a_colleague_push_first(2);
-    world.bumped(&first);
-    assert_eq!(world.runs(), [first.clone(), first]);
-    let log = world.origin(&["log", "--format=%s", "main"]);
+    world.bumped(&next);
+    assert_eq!(world.runs(), both(&next));
+    let log = world.origin(&["log", "--format=%s", BRANCH]);
     assert_eq!(log.matches("meanwhile").count(), 2, "{log}");
 }
 
 #[test]
-fn it_gives_up_when_main_never_rests() {
+fn it_gives_up_when_the_branch_never_rests() {
     let world = World::begin();
     let first = world.change("docs/a.md");
+    world.bumped(&first);
+    let next = world.change("crates/chat-types/src/lib.rs");
     world.let_a_colleague_push_first(9_999);
-    let output = world.bump(&first);
+    let output = world.bump(&next);
     assert!(!output.status.success());
-    assert!(
-        said(&output).contains("main moved 5 times"),
-        "{}",
-        said(&output)
-    );
-    assert_eq!(world.runs(), [NONE, NONE]);
+    assert!(said(&output).contains("moved 5 times"), "{}", said(&output));
+    assert_eq!(world.runs(), both(&first));
 }
 
 #[test]
@@ -334,19 +432,28 @@ fn a_commit_that_is_not_on_main_is_refused() {
     );
 }
 
+/// Main without its newest commit, and another one instead.
+fn overwrite_main(world: &World) -> String {
+    git(&world.ci(), &["reset", "--quiet", "--hard", "HEAD~1"]);
+    write(&world.ci().join("docs/other.md"), "other\n");
+    git(&world.ci(), &["add", "--all"]);
+    git(&world.ci(), &["commit", "--quiet", "--message", "Other"]);
+    git(
+        &world.ci(),
+        &["push", "--quiet", "--force", "origin", "HEAD:main"],
+    );
+    git(&world.ci(), &["rev-parse", "HEAD"])
+}
+
 #[test]
-fn a_tag_that_is_no_commit_before_this_one_stops_it() {
+fn a_main_that_lost_what_runs_stops_it() {
     let world = World::begin();
     let first = world.change("docs/a.md");
-    let strange = first.chars().rev().collect::<String>();
-    let file = world.ci().join(release("backend"));
-    let text = fs::read_to_string(&file).unwrap().replace(NONE, &strange);
-    write(&file, &text);
-    let next = world.change("docs/b.md");
-    let output = world.bump(&next);
+    world.bumped(&first);
+    let output = world.bump(&overwrite_main(&world));
     assert!(!output.status.success());
     assert!(said(&output).contains("no ancestor"), "{}", said(&output));
-    assert_eq!(world.runs(), [strange.as_str(), NONE]);
+    assert_eq!(world.runs(), both(&first));
 }
 
 #[test]
@@ -355,7 +462,7 @@ fn what_git_cannot_do_is_a_failure_and_moves_nothing() {
     let first = world.change("docs/a.md");
     git(&world.ci(), &["remote", "set-url", "origin", "/nowhere"]);
     assert!(!world.bump(&first).status.success());
-    assert_eq!(world.runs(), [NONE, NONE]);
+    assert_eq!(world.runs(), NOTHING);
 }
 
 #[test]
@@ -365,50 +472,99 @@ fn a_missing_registry_is_refused() {
     // As it is when the variables of the repository are not set.
     let output = run(Command::new(world.ci().join(".ci/bump")).args([&first, "//sarangbang"]));
     assert!(!output.status.success());
-    assert_eq!(world.runs(), [NONE, NONE]);
+    assert_eq!(world.runs(), NOTHING);
+}
+
+#[test]
+fn what_is_released_of_todays_manifests_renders_by_itself() {
+    let world = World::begin();
+    let copy = Manifests::copy(paths::root(), &world.folder.path().join("today")).unwrap();
+    let ci = world.ci();
+    fs::remove_dir_all(ci.join("k8s")).unwrap();
+    fs::rename(world.folder.path().join("today/k8s"), ci.join("k8s")).unwrap();
+    drop(copy);
+    let commit = world.change("docs/a.md");
+    world.bumped(&commit);
+    let cluster = world.folder.path().join("cluster");
+    let clone = ["clone", "--quiet", "--branch", BRANCH, "origin", "cluster"];
+    git(world.folder.path(), &clone);
+    let released = Manifests::copy(&cluster, &world.folder.path().join("released")).unwrap();
+    for side in SIDES {
+        let tree = released
+            .render(&format!("k8s/{side}/overlays/prod"))
+            .unwrap();
+        let image = format!("image: {REGISTRY}/chat-{side}:{commit}\n");
+        assert!(tree.text.contains(&image), "{side}");
+    }
+}
+
+const LIST: &str = "crates/chat-types/tests/wire/v1/FROZEN.sha256";
+const SCHEMA: &str = "crates/chat-types/schema/released/a.json";
+
+/// Something of the protocol is released; what follows may add to it.
+fn with_a_frozen_protocol() -> World {
+    let world = World::begin();
+    let list = "aa  c2s/hello.json\nbb  c2s/send.json\n";
+    write(&world.ci().join(LIST), list);
+    world.bumped(&world.change(SCHEMA));
+    world
+}
+
+/// What CI says of the commit that is checked out.
+fn frozen(world: &World) -> bool {
+    git(&world.ci(), &["fetch", "--quiet", "origin"]);
+    let mut script = Command::new(world.ci().join(".ci/frozen"));
+    run(&mut script).status.success()
 }
 
 #[test]
 fn the_list_of_frozen_fixtures_only_grows() {
-    const LIST: &str = "crates/chat-types/tests/wire/v1/FROZEN.sha256";
-    let world = World::begin();
+    let world = with_a_frozen_protocol();
     let list = world.ci().join(LIST);
-    let frozen = |before: &str| {
-        run(Command::new(world.ci().join(".ci/frozen")).arg(before))
-            .status
-            .success()
-    };
-    write(&list, "aa  c2s/hello.json\nbb  c2s/send.json\n");
-    let before = world.change("docs/a.md");
-    write(
-        &list,
-        "aa  c2s/hello.json\nbb  c2s/send.json\ncc  c2s/new.json\n",
-    );
+    assert!(frozen(&world));
+    let more = "aa  c2s/hello.json\nbb  c2s/send.json\ncc  c2s/new.json\n";
+    write(&list, more);
     world.change("docs/b.md");
-    assert!(frozen(&before));
+    assert!(frozen(&world));
     write(&list, "aa  c2s/hello.json\ndd  c2s/send.json\n");
     world.change("docs/c.md");
-    assert!(!frozen(&before));
+    assert!(!frozen(&world));
+    world.change("docs/d.md");
+    assert!(!frozen(&world), "many commits hide nothing");
+}
+
+#[test]
+fn what_only_one_side_has_released_is_frozen_too() {
+    let world = with_a_frozen_protocol();
+    let list = world.ci().join(LIST);
+    let before = fs::read_to_string(&list).unwrap();
+    write(&list, &format!("{before}cc  c2s/new.json\n"));
+    world.bumped(&world.change("crates/chat-frontend/src/main.rs"));
+    write(&list, &before);
+    world.change("docs/b.md");
+    assert!(!frozen(&world));
 }
 
 #[test]
 fn a_released_schema_is_never_edited() {
-    const SCHEMA: &str = "crates/chat-types/schema/released/a.json";
-    let world = World::begin();
-    write(
-        &world
-            .ci()
-            .join("crates/chat-types/tests/wire/v1/FROZEN.sha256"),
-        "",
-    );
-    let before = world.change(SCHEMA);
+    let world = with_a_frozen_protocol();
     world.change("crates/chat-types/schema/released/b.json");
-    let frozen = || {
-        run(Command::new(world.ci().join(".ci/frozen")).arg(&before))
-            .status
-            .success()
-    };
-    assert!(frozen());
+    assert!(frozen(&world));
     world.change(SCHEMA);
-    assert!(!frozen());
+    assert!(!frozen(&world));
+}
+
+#[test]
+fn an_overwritten_main_hides_no_release() {
+    let world = with_a_frozen_protocol();
+    overwrite_main(&world);
+    assert!(!frozen(&world));
+}
+
+#[test]
+fn before_the_first_release_nothing_is_frozen() {
+    let world = World::begin();
+    write(&world.ci().join(LIST), "aa  c2s/hello.json\n");
+    world.change("docs/a.md");
+    assert!(frozen(&world));
 }

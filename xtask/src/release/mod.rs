@@ -25,11 +25,11 @@ use crate::tools;
 pub(crate) struct Options {
     /// Only this part.
     part: Option<Part>,
-    /// The release to compare with, as a commit or a tag. Without it: what the overlays of production
-    /// run, side by side.
+    /// The release to compare with, as a commit or a tag. Without it: what the branch `release` says
+    /// of each side.
     #[arg(long, value_name = "REV")]
     against: Option<String>,
-    /// What to compare with as long as the overlays run nothing and there is no tag.
+    /// What to compare with as long as there is no branch `release` and no tag.
     #[arg(long, value_name = "REV", conflicts_with = "against")]
     while_unreleased: Option<String>,
 }

@@ -1,14 +1,8 @@
 //! Which commits run: what a release has to get on with.
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::{Context as _, bail};
 
-use crate::{paths, process};
-
-/// The tag of a side that never ran.
-const NONE: &str = "0000000000000000000000000000000000000000";
+use crate::process;
 
 /// The commits whose images run. The sides are released apart, so they may differ.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,13 +14,13 @@ pub(super) struct Released {
 }
 
 impl Released {
-    /// The revision that was named; else what the overlays run; else the newest tag; else what to take
+    /// The revision that was named; else what the branch `release` says; else the newest tag; else what to take
     /// as long as there is none of these.
     pub(super) fn find(against: Option<&str>, fallback: Option<&str>) -> anyhow::Result<Self> {
         if let Some(revision) = against {
             return Self::both(revision);
         }
-        if let Some(released) = Self::of_overlays(paths::root())? {
+        if let Some(released) = Self::of_sides(running("backend")?, running("frontend")?)? {
             return Ok(released);
         }
         if let Some(tag) = process::answer("git", &["describe", "--tags", "--abbrev=0"]) {
@@ -35,7 +29,7 @@ impl Released {
         match fallback {
             Some(revision) => Self::both(revision),
             None => bail!(
-                "nothing runs yet: the overlays of production name the commit of forty zeros, and there is no tag; name a commit with `--against`"
+                "nothing was released yet: there is no branch `origin/release`, and no tag; name a commit with `--against`"
             ),
         }
     }
@@ -48,10 +42,9 @@ impl Released {
         })
     }
 
-    /// What the overlays run. A side that never ran is taken to be released with the other one.
-    fn of_overlays(root: &Path) -> anyhow::Result<Option<Self>> {
-        let (backend, frontend) = (running(root, "backend")?, running(root, "frontend")?);
-        let Some(backend) = backend.clone().or_else(|| frontend.clone()) else {
+    /// A side that never ran is taken to be released with the other one.
+    fn of_sides(backend: Option<String>, frontend: Option<String>) -> anyhow::Result<Option<Self>> {
+        let Some(backend) = backend.or_else(|| frontend.clone()) else {
             return Ok(None);
         };
         Ok(Some(Self {
@@ -81,18 +74,11 @@ impl Released {
     }
 }
 
-/// The commit that a side's overlay of production runs.
-fn running(root: &Path, side: &str) -> anyhow::Result<Option<String>> {
-    let file = root.join(format!(
-        "k8s/{side}/overlays/prod/release/kustomization.yaml"
-    ));
-    let text =
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let tag = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("newTag: \"")?.strip_suffix('"'))
-        .with_context(|| format!("{} names no commit", file.display()))?;
-    Ok((tag != NONE).then(|| tag.to_owned()))
+/// The newest commit that a side ran, as the script of CI tells it.
+fn running(side: &str) -> anyhow::Result<Option<String>> {
+    let told = process::answer(".ci/released", &[side])
+        .with_context(|| format!("`.ci/released {side}` fails"))?;
+    Ok((!told.is_empty()).then_some(told))
 }
 
 fn commit(revision: &str) -> anyhow::Result<String> {
@@ -106,37 +92,22 @@ fn commit(revision: &str) -> anyhow::Result<String> {
 mod tests {
     use super::*;
 
-    fn overlays(backend: &str, frontend: &str) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (side, tag) in [("backend", backend), ("frontend", frontend)] {
-            let folder = root
-                .path()
-                .join(format!("k8s/{side}/overlays/prod/release"));
-            fs::create_dir_all(&folder).unwrap();
-            let text = format!("images:\n  - name: chat-{side}\n    newTag: \"{tag}\"\n");
-            fs::write(folder.join("kustomization.yaml"), text).unwrap();
-        }
-        root
-    }
-
     #[test]
     fn nothing_runs_before_the_first_release() {
-        let root = overlays(NONE, NONE);
-        assert_eq!(Released::of_overlays(root.path()).unwrap(), None);
+        assert_eq!(Released::of_sides(None, None).unwrap(), None);
     }
 
     #[test]
     fn a_side_that_never_ran_is_released_with_the_other() {
         let head = commit("HEAD").unwrap();
-        let root = overlays(NONE, &head);
-        let released = Released::of_overlays(root.path()).unwrap().unwrap();
-        assert_eq!(released.commits(), [&head]);
+        let released = Released::of_sides(None, Some(head.clone())).unwrap();
+        assert_eq!(released.unwrap().commits(), [&head]);
     }
 
     #[test]
     fn an_unknown_commit_is_asked_for_in_words() {
-        let root = overlays(&"1".repeat(40), NONE);
-        let error = Released::of_overlays(root.path()).unwrap_err().to_string();
+        let error = Released::of_sides(Some("1".repeat(40)), None).unwrap_err();
+        let error = error.to_string();
         assert!(error.contains("fetch the whole history"), "{error}");
     }
 

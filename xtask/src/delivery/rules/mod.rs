@@ -5,6 +5,7 @@ pub(crate) mod references;
 pub(crate) mod release;
 pub(crate) mod settings;
 pub(crate) mod watching;
+pub(crate) mod workflow;
 pub(crate) mod workloads;
 
 use super::fault::Fault;

@@ -8,6 +8,8 @@ use crate::delivery::tree::{Pods, Tree, list, name_of, text};
 
 /// The annotation that makes an object a hook of Argo CD.
 const HOOK: &str = "argocd.argoproj.io/hook";
+/// How long a hook may take at most, in seconds: that long a mend waits behind one that hangs.
+const HOOK_S: u64 = 120;
 /// The length of the digest at the end of a generated name.
 const DIGEST: usize = 10;
 
@@ -21,7 +23,10 @@ pub(crate) fn faults(tree: &Tree, known: &Known) -> Vec<Fault> {
         let says = "a Secret is made in the cluster, never here";
         faults.push(Fault::new(Rule::SecretInGit, tree.place(secret), says));
     }
-    faults.extend(tree.of_kind("Job").filter_map(|job| job_fault(tree, job)));
+    for job in tree.of_kind("Job") {
+        faults.extend(job_fault(tree, job));
+        faults.extend(deadline_fault(tree, job));
+    }
     faults
 }
 
@@ -154,6 +159,14 @@ fn job_fault(tree: &Tree, job: &Value) -> Option<Fault> {
     let is_remade = !hook(job).is_empty() && policy.contains("BeforeHookCreation");
     let says = "a Job that is no hook cannot take the next image";
     (!is_remade).then(|| Fault::new(Rule::JobIsNoHook, tree.place(job), says))
+}
+
+/// Argo CD syncs nothing else while a hook runs.
+fn deadline_fault(tree: &Tree, job: &Value) -> Option<Fault> {
+    let deadline = job["spec"]["activeDeadlineSeconds"].as_u64();
+    let is_short = deadline.is_some_and(|seconds| seconds <= HOOK_S);
+    let says = format!("activeDeadlineSeconds is not {HOOK_S} at most");
+    (!is_short).then(|| Fault::new(Rule::HookHangs, tree.place(job), says))
 }
 
 fn hook(object: &Value) -> &str {
