@@ -106,7 +106,7 @@ fn check_roll_back(
     match (started, may_start) {
         (Ok(()), true) => println!("{store}: a roll-back to the release starts"),
         (Err(refused), false) => {
-            println!("{store}: a roll-back is refused, as the floor says: {refused:#}")
+            println!("{store}: a roll-back is refused, as the floor says: {refused:#}");
         }
         (Err(refused), true) => {
             return Err(

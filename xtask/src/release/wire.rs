@@ -2,7 +2,7 @@
 //! of them writes, the other reads.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
@@ -76,6 +76,7 @@ fn manifest(commit: &str) -> anyhow::Result<String> {
     )
     .context("this is no git repository")?;
     let today = paths::root().join("crates/chat-types");
+    let today = today.to_string_lossy();
     let workspace = fs::read_to_string(paths::root().join("Cargo.toml"))?;
     let versions = section(&workspace, "[workspace.dependencies]")
         .context("the workspace's Cargo.toml lists no dependencies")?;
@@ -113,7 +114,8 @@ fn section<'a>(manifest: &'a str, heading: &str) -> Option<&'a str> {
 
 fn main(before: &Before) -> String {
     let version = |name: &str, called: &str, root: &Path| {
-        let fixtures: PathBuf = root.join(TESTS).join("wire/v1");
+        let fixtures = root.join(TESTS).join("wire/v1");
+        let fixtures = fixtures.to_string_lossy();
         format!(
             "
 fn {name}() -> Version {{
