@@ -38,7 +38,7 @@ pub(crate) fn selectors(query: &str) -> Vec<Selector> {
             Token::Sign('[') => skip_to(&mut tokens, ']'),
             Token::Word(word) if GROUPING.contains(&word.as_str()) => skip_to(&mut tokens, ')'),
             Token::Word(word) if !is_series(&word) => {}
-            Token::Word(_) if tokens.peek() == Some(&Token::Sign('(')) => {}
+            Token::Word(_) if tokens.peek().is_some_and(follows_function) => {}
             Token::Word(name) => {
                 let labels = match tokens.next_if_eq(&Token::Sign('{')) {
                     Some(_) => labels(&mut tokens),
@@ -50,6 +50,15 @@ pub(crate) fn selectors(query: &str) -> Vec<Selector> {
         }
     }
     found
+}
+
+/// Whether this stands behind the name of a function: its arguments, or what it groups by.
+fn follows_function(token: &Token) -> bool {
+    match token {
+        Token::Sign(sign) => *sign == '(',
+        Token::Word(word) => matches!(word.as_str(), "by" | "without"),
+        Token::Text => false,
+    }
 }
 
 /// Whether a word can name a series: no number, no duration, no word between queries.

@@ -75,7 +75,7 @@ pub(crate) fn check_queries<'a>(
     queries: impl Iterator<Item = &'a str>,
     folder: &Path,
 ) -> anyhow::Result<()> {
-    let rule = |(number, query)| json!({ "record": format!("query:{number}"), "expr": query });
+    let rule = |(number, query): (usize, &str)| json!({ "record": format!("query:{number}"), "expr": query });
     let rules: Vec<_> = queries.enumerate().map(rule).collect();
     let groups = json!([{ "name": "queries", "rules": rules }]);
     let file = write(&json!({ "groups": groups }), folder, "queries.yaml")?;

@@ -50,7 +50,7 @@ pub(crate) fn faults(tree: &Tree, known: &Known) -> Vec<Fault> {
 
 /// The objects with rules.
 pub(crate) fn rule_objects(tree: &Tree) -> impl Iterator<Item = &Value> {
-    RULES.into_iter().flat_map(|kind| tree.of_kind(kind))
+    RULES.into_iter().flat_map(move |kind| tree.of_kind(kind))
 }
 
 fn rules(groups: &Value) -> impl Iterator<Item = &Value> {
@@ -163,15 +163,15 @@ fn dashboard_faults(place: &str, dashboard: &Value, known: &Known) -> Vec<Fault>
             fault(format!("{name} has no place within {COLUMNS} columns"));
             continue;
         };
-        let others = panels[..at].iter().filter_map(Area::of);
-        if others.into_iter().any(|other| other.overlaps(&area)) {
+        let mut others = panels[..at].iter().filter_map(Area::of);
+        if others.any(|other| other.overlaps(&area)) {
             fault(format!("{name} lies upon another panel"));
         }
         let is_row = panel["type"] == "row";
         let targets = list(&panel["targets"]);
         let is_chosen = |source: &Value| source["uid"] == "${datasource}";
-        let all = std::iter::once(panel).chain(targets);
-        if !is_row && !all.into_iter().all(|it| is_chosen(&it["datasource"])) {
+        let mut all = std::iter::once(panel).chain(targets);
+        if !is_row && !all.all(|it| is_chosen(&it["datasource"])) {
             fault(format!("{name} asks another source than the chosen one"));
         }
         if !is_row && targets.is_empty() {
