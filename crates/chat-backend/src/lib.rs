@@ -30,6 +30,7 @@ pub mod sites;
 pub mod state;
 pub mod telemetry;
 
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -158,13 +159,18 @@ impl App {
         })
     }
 
-    /// Serves both ports until SIGTERM or Ctrl-C, then drains and closes.
+    /// Serves both ports until `told` to end ([`shutdown::signal`]), then drains and closes.
     ///
     /// # Errors
     /// When signals cannot be waited for, or work was still under way after the grace period.
-    pub async fn serve(self, public: TcpListener, admin: TcpListener) -> Result<(), Failure> {
+    pub async fn serve(
+        self,
+        public: TcpListener,
+        admin: TcpListener,
+        told: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), Failure> {
         let state = self.start(public, admin)?;
-        shutdown::signal().await?;
+        told.await?;
         tracing::info!("draining");
         let complete = state
             .lifecycle

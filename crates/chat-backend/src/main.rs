@@ -1,18 +1,20 @@
 //! Reads the configuration, builds the service, serves it, and says how it ended.
 
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Command, Config};
-use chat_backend::{App, canary, openapi_json, telemetry};
+use chat_backend::{App, canary, openapi_json, shutdown, telemetry};
 use chat_listener::{open_files, probe};
 use chat_store::Store;
 use chat_store_postgres::PostgresStore;
 use chat_store_sqlite::SqliteStore;
 use clap::Parser;
+use tokio::net::TcpListener;
 
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "the program's last word")]
@@ -48,11 +50,28 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     let connections = &mut config.sockets.connections;
     let limit = open_files::raise_limit();
     *connections = open_files::connections_within(limit, *connections, "CHAT_LIMIT_CONNECTIONS")?;
+    let mut told = pin!(shutdown::signal());
+    tokio::select! {
+        biased;
+        told = &mut told => {
+            told?;
+            tracing::info!("told to end before the start was over");
+            Ok(())
+        }
+        built = build(config) => {
+            let (app, public, admin) = built?;
+            Ok(app.serve(public, admin, told).await?)
+        }
+    }
+}
+
+/// All that comes before the first request; a database that does not answer may hold it up for long.
+async fn build(config: Config) -> anyhow::Result<(App, TcpListener, TcpListener)> {
     let store = open(&config).await?;
     let public = config::bind("CHAT_ADDR", config.addr).await?;
     let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr).await?;
     let app = App::build(config, store, Arc::new(SystemClock)).await?;
-    Ok(app.serve(public, admin).await?)
+    Ok((app, public, admin))
 }
 
 async fn sing(config: &Config, canary: &config::Canary) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use chat_types::close::retry_ms;
 use chat_types::ws::ServerDoc;
 use tokio::net::TcpStream;
 
-use crate::support::{PATIENCE, TestApp};
+use crate::support::{PATIENCE, Program, TestApp};
 
 const QUICK: Settings = Settings {
     delay: Duration::ZERO,
@@ -95,4 +95,20 @@ async fn a_socket_is_asked_to_come_back_when_it_is_old() {
     let closed = socket.closed().await;
     assert_eq!(u16::from(closed.code), 4005);
     assert!(retry_ms(&closed.reason).is_some(), "{}", closed.reason);
+}
+
+#[test]
+fn regression_12_a_process_that_still_starts_ends_when_it_is_told() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let database = format!(
+        "postgres://chat@{}/chat?sslmode=disable",
+        silent.local_addr().unwrap()
+    );
+    let variables = [("DATABASE_URL", database.as_str())];
+    let mut program = Program::start(&variables, "true");
+    // It asks the database, and gets no answer.
+    let (_asked, _) = silent.accept().unwrap();
+    program.terminate();
+    program.says("told to end before the start was over");
+    assert!(program.child.wait().unwrap().success());
 }
