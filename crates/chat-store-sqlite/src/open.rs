@@ -23,7 +23,7 @@ const FLOOR: &str = "SELECT oldest FROM schema_floor WHERE id = 1";
 
 /// Connections that read in parallel.
 const READERS: u32 = 4;
-/// What a connection keeps of the database at most, in KiB. A busy room takes five pages of 4 KiB, one
+/// What the writer keeps of the database at most, in KiB. A busy room takes five pages of 4 KiB, one
 /// for each index that a message goes into: this is enough for two thousand of them.
 const CACHE_KIB: u32 = 40 * 1024;
 /// Pages in the log from which on it is copied into the database, at the end of a commit: 16 MiB.
@@ -88,7 +88,7 @@ pub(crate) async fn open(path: &Path, folder: Option<TempDir>) -> Result<SqliteS
         .await
         .map_err(|source| database(path, source))?;
     Ok(SqliteStore {
-        writer: Writer::start(connection, options(path), lock),
+        writer: Writer::start(connection, writer_options(path), lock),
         readers,
         folder,
     })
@@ -136,17 +136,21 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
         .pragma("secure_delete", "ON")
-        .pragma("cache_size", format!("-{CACHE_KIB}"))
-        .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
         .pragma("temp_store", "MEMORY")
         // Where a plain fsync does not reach the disk (macOS); elsewhere it changes nothing.
         .pragma("fullfsync", "ON")
         .disable_statement_logging()
 }
 
+fn writer_options(path: &Path) -> SqliteConnectOptions {
+    options(path)
+        .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
+}
+
 /// A connection to write with, after the schema and the settings were checked.
 pub(crate) async fn prepare(path: &Path) -> Result<SqliteConnection, OpenError> {
-    let mut connection = options(path)
+    let mut connection = writer_options(path)
         .connect()
         .await
         .map_err(|source| database(path, source))?;
