@@ -16,6 +16,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// The newest migration that was run, by this release or a newer one.
 const NEWEST: &str = "SELECT max(version) FROM _sqlx_migrations";
+/// The error that there is no such table (PostgreSQL, appendix A).
+const NO_TABLE: &str = "42P01";
 /// The oldest schema version of whose programs one may still work here.
 const FLOOR: &str = "SELECT oldest FROM schema_floor WHERE id = 1";
 
@@ -268,8 +270,8 @@ async fn check_floor(
     let newest = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection);
     let found: i64 = newest.await.map_err(failed)?;
     let oldest = match sqlx::query_scalar(FLOOR).fetch_one(connection).await {
-        // There is no such table: the database is of another lineage.
-        Err(sqlx::Error::Database(_)) => found,
+        // The database is of another lineage.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_TABLE) => found,
         floor => floor.map_err(failed)?,
     };
     let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);

@@ -48,6 +48,23 @@ pub enum OpenError {
         /// What SQLite said.
         source: sqlx::Error,
     },
+    /// What is to be restored is no backup of this service, or only a part of one.
+    #[error("{path} is no whole backup of this service's database; nothing was changed")]
+    NoBackup {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What lies in the place of a backup that is restored cannot be read.
+    #[error(
+        "the database {path}, in whose place the backup would go, cannot be read: {source}; move \
+         it and the files beside it away, and restore again"
+    )]
+    InTheWay {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
     /// A migration failed.
     #[error("the database {path} cannot be migrated: {source}")]
     Migration {

@@ -18,6 +18,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// The newest migration that was run, by this release or a newer one.
 const NEWEST: &str = "SELECT max(version) FROM _sqlx_migrations";
+/// Whether the schema names one at all.
+const HAS_FLOOR: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'schema_floor')";
 /// The oldest schema version of whose programs one may still work here.
 const FLOOR: &str = "SELECT oldest FROM schema_floor WHERE id = 1";
 
@@ -177,10 +179,13 @@ async fn check_floor(path: &Path, connection: &mut SqliteConnection) -> Result<(
     let failed = |source| database(path, source);
     let newest = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection);
     let found: i64 = newest.await.map_err(failed)?;
-    let oldest = match sqlx::query_scalar(FLOOR).fetch_one(connection).await {
-        // There is no such table: the database is of another lineage.
-        Err(sqlx::Error::Database(_)) => found,
-        floor => floor.map_err(failed)?,
+    let has_floor = sqlx::query_scalar(HAS_FLOOR).fetch_one(&mut *connection);
+    let oldest = if has_floor.await.map_err(failed)? {
+        let floor = sqlx::query_scalar(FLOOR).fetch_one(connection);
+        floor.await.map_err(failed)?
+    } else {
+        // The database is of another lineage.
+        found
     };
     let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);
     if known < oldest {

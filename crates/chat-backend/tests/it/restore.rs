@@ -138,15 +138,45 @@ async fn a_restore_takes_the_place_of_what_a_killed_server_left() {
 }
 
 #[tokio::test]
-async fn what_is_no_backup_leaves_the_database_as_it_is() {
+async fn what_is_no_whole_backup_leaves_the_database_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let [database, other] = ["chat.db", "other.db"].map(|name| folder.path().join(name));
     chat_store_sqlite::migrate(&database).await.unwrap();
     let before = std::fs::read(&database).unwrap();
-    std::fs::write(&other, "no database, whatever its name").unwrap();
-    let said = refused(&file(&database), &["restore", other.to_str().unwrap()]);
-    assert!(said.contains("cannot be used"), "{said}");
-    assert_eq!(std::fs::read(&database).unwrap(), before);
+    let of_others = include_bytes!("newer.db");
+    for (other_bytes, words) in [
+        (&b"no database, whatever its name"[..], "cannot be used"),
+        (b"", "no whole backup"),
+        (of_others, "no whole backup"),
+        (&before[..before.len() / 2], "other.db"),
+    ] {
+        std::fs::write(&other, other_bytes).unwrap();
+        let said = refused(&file(&database), &["restore", other.to_str().unwrap()]);
+        assert!(said.contains(words), "{said}");
+        assert_eq!(std::fs::read(&database).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_read_is_not_lost_to_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let [served, backup, damaged] =
+        ["chat.db", "backup.db", "damaged.db"].map(|name| folder.path().join(name));
+    chat_store_sqlite::migrate(&served).await.unwrap();
+    runs(&file(&served), &["backup", backup.to_str().unwrap()]);
+    std::fs::write(&damaged, "what somebody may still save").unwrap();
+    let arguments = ["restore", backup.to_str().unwrap()];
+    let said = refused(&file(&damaged), &arguments);
+    assert!(
+        said.contains("move it and the files beside it away"),
+        "{said}"
+    );
+    assert_eq!(
+        std::fs::read(&damaged).unwrap(),
+        b"what somebody may still save"
+    );
+    std::fs::rename(&damaged, folder.path().join("away")).unwrap();
+    runs(&file(&damaged), &arguments);
 }
 
 #[cfg(unix)]
@@ -157,8 +187,14 @@ async fn a_backup_is_its_users_alone() {
     let [served, backup] = ["chat.db", "backup.db"].map(|name| folder.path().join(name));
     chat_store_sqlite::migrate(&served).await.unwrap();
     runs(&file(&served), &["backup", backup.to_str().unwrap()]);
-    let mode = std::fs::metadata(&backup).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&backup), 0o600);
+    // So is what is restored, whatever became of the backup on its way.
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(&backup, open).unwrap();
+    let restored = folder.path().join("restored.db");
+    runs(&file(&restored), &["restore", backup.to_str().unwrap()]);
+    assert_eq!(mode(&restored), 0o600);
 }
 
 #[test]
