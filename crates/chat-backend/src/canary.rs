@@ -91,17 +91,14 @@ pub struct Times {
     pub delivered: Duration,
 }
 
-/// Who the canary is, and where it writes.
-struct Place {
-    login: SignedIn,
-    room: RoomId,
-}
-
 /// The canary between two rounds.
 pub struct Canary {
     client: Client,
     patience: Duration,
-    place: Option<Place>,
+    /// Who it is. Each guest and each room stays, so neither is made again before the server knows it no more.
+    login: Option<SignedIn>,
+    /// Where it writes.
+    room: Option<RoomId>,
 }
 
 impl Canary {
@@ -113,7 +110,8 @@ impl Canary {
         Ok(Self {
             client: Client::new(settings.server.clone())?,
             patience: settings.patience(),
-            place: None,
+            login: None,
+            room: None,
         })
     }
 
@@ -122,10 +120,14 @@ impl Canary {
     /// # Errors
     /// With the step that was refused, failed, or took too long.
     pub async fn round(&mut self) -> Result<Times, Failed> {
-        let done = self.try_round().await;
-        if done.as_ref().is_err_and(|failed| failed.problem.is_final()) {
-            // The server does not know the session or the room any more.
-            self.place = None;
+        let done = Box::pin(self.try_round()).await;
+        match &done {
+            Err(failed) if failed.step == Step::Session && failed.problem.is_final() => {
+                self.login = None;
+                self.room = None;
+            }
+            Err(failed) if failed.problem.is_not_found() => self.room = None,
+            _ => {}
         }
         done
     }
@@ -133,11 +135,12 @@ impl Canary {
     async fn try_round(&mut self) -> Result<Times, Failed> {
         let login = self.within(Step::Session, self.log_in()).await?;
         let token = login.tokens.access_token.clone();
-        let room = match &self.place {
-            Some(place) => place.room,
+        self.login = Some(login);
+        let room = match self.room {
+            Some(room) => room,
             None => self.within(Step::Room, self.make_room(&token)).await?,
         };
-        self.place = Some(Place { login, room });
+        self.room = Some(room);
         let opening = async {
             let mut reader = self.open(&token).await?;
             let sub = Command::Sub {
@@ -151,7 +154,8 @@ impl Canary {
             reader.answer(NEXT).await?;
             Ok::<_, Problem>((reader, self.open(&token).await?))
         };
-        let (mut reader, mut writer) = self.within(Step::Socket, opening).await?;
+        let opened = Box::pin(self.within(Step::Socket, opening));
+        let (mut reader, mut writer) = opened.await?;
         let began = Instant::now();
         let sent = self.within(Step::Send, send(&mut writer, room)).await?;
         let acknowledged = began.elapsed();
@@ -179,19 +183,14 @@ impl Canary {
     }
 
     async fn log_in(&self) -> Result<SignedIn, Problem> {
-        match &self.place {
-            Some(Place { login, .. }) => {
-                let refresh_token = login.tokens.refresh_token.clone();
-                let refresh = Refresh { refresh_token };
-                self.client.call::<RefreshSession>(None, &refresh).await
-            }
-            None => {
-                let name = NAME.to_owned();
-                self.client
-                    .call::<JoinAsGuest>(None, &CreateGuest { name })
-                    .await
-            }
+        if let Some(login) = &self.login {
+            let refresh_token = login.tokens.refresh_token.clone();
+            let refresh = Refresh { refresh_token };
+            return self.client.call::<RefreshSession>(None, &refresh).await;
         }
+        let name = NAME.to_owned();
+        let join = CreateGuest { name };
+        self.client.call::<JoinAsGuest>(None, &join).await
     }
 
     async fn make_room(&self, token: &str) -> Result<RoomId, Problem> {

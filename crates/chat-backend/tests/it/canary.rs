@@ -6,6 +6,7 @@ use std::time::Duration;
 use chat_backend::canary::{Canary, Step};
 use chat_backend::config::{self, Cli, Command};
 use chat_testbed::outline;
+use chat_types::room::RoomKind;
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -50,6 +51,19 @@ async fn it_begins_anew_when_the_server_knows_it_no_more() {
     let failed = canary.round().await.unwrap_err();
     assert_eq!(failed.step, Step::Session, "{failed}");
     canary.round().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_stays_the_same_guest_while_it_has_no_room() {
+    let limits = [("--limit-guests", "2/1h"), ("--limit-guest-rooms", "1/1h")];
+    let app = TestApp::start_with(&limits).await;
+    let other = app.guest("other").await;
+    other.room(RoomKind::Private, "the only one").await;
+    let mut canary = Canary::new(&settings(&app.url(""), "20000")).unwrap();
+    for _ in 0..2 {
+        let failed = canary.round().await.unwrap_err();
+        assert_eq!(failed.to_string(), "room: refused as rate_limited");
+    }
 }
 
 #[tokio::test]
