@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -76,12 +76,24 @@ impl Connection {
             biased;
             _ = connection.as_mut() => return,
             () = self.draining.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = self.overdue() => return,
         }
         // That closed a connection that waits for its next request. One that waits for its first
         // counts as under way with hyper, and would be waited for until its headers are overdue.
         if self.has_asked.load(Ordering::Relaxed) {
             let _ = connection.await;
         }
+    }
+
+    /// Returns when the first request should have arrived, if it has not.
+    async fn overdue(&self) {
+        if self.settings.beginning < self.settings.headers {
+            sleep(self.settings.beginning).await;
+            if !self.has_asked.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
     }
 
     /// What requests come over: with TLS, once the handshake is done. It is cut when it takes longer
@@ -91,7 +103,8 @@ impl Connection {
             return Some(Stream::Plain(tcp));
         };
         // On the heap, where it does not stay in the memory of the connection.
-        let handshake = Box::pin(timeout(self.settings.headers, tls.accept(tcp)));
+        let time = self.settings.headers.min(self.settings.beginning);
+        let handshake = Box::pin(timeout(time, tls.accept(tcp)));
         let begun = self.draining.run_until_cancelled(handshake).await?;
         let refused = match begun {
             Ok(Ok(stream)) => return Some(stream),

@@ -54,9 +54,12 @@ const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r
 /// The times and limits of connections.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// From the first byte of a request, or from the answer before it, to the end of its headers. A
-    /// TLS handshake has the same time for itself.
+    /// From the first byte of a request, or from the answer before it, to the end of its headers.
     pub headers: Duration,
+    /// The same for the first request of a connection, where that is less; a TLS handshake has as much for
+    /// itself. Behind a proxy that keeps its connections `headers` is long, and nobody is to hold a place
+    /// for so long without having asked for anything.
+    pub beginning: Duration,
     /// From the end of the headers to the end of the body.
     pub body: Duration,
     /// A write that stalls this long ends the connection.
@@ -81,6 +84,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             headers: Duration::from_secs(5),
+            beginning: Duration::from_secs(10),
             body: Duration::from_secs(10),
             write_stall: Duration::from_secs(10),
             untaken: Duration::from_mins(1),

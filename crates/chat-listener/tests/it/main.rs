@@ -122,6 +122,23 @@ async fn a_head_that_does_not_end_is_cut_in_time() {
 }
 
 #[tokio::test]
+async fn who_asks_for_nothing_has_less_time_than_who_comes_again() {
+    let settings = Settings {
+        beginning: Duration::from_millis(200),
+        ..slow_headers()
+    };
+    let server = Server::start(hello(), settings).await;
+    let mut kept = server.says(ASK).await;
+    let mut answer = [0; 512];
+    assert!(kept.read(&mut answer).await.unwrap() > 0);
+    for started in [&b""[..], b"GET / HT", HALF] {
+        assert_eq!(server.answer_to(started).await, "");
+    }
+    kept.write_all(ASK).await.unwrap();
+    assert!(kept.read(&mut answer).await.unwrap() > 0, "it was cut");
+}
+
+#[tokio::test]
 async fn connections_are_bounded_and_places_are_given_back() {
     let settings = Settings {
         connections: 2,
