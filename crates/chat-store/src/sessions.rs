@@ -75,7 +75,7 @@ pub struct RotateRefresh {
     /// retry asks for the same one; who asks for another one is not the same holder, and that is
     /// reuse.
     pub successor: TokenHash,
-    /// The successor that the caller derived before its key changed: a retry may ask for it still.
+    /// The successor that the caller derives with its other key, while keys change: a retry may ask for it.
     pub earlier: Option<TokenHash>,
     /// Now.
     pub at: Timestamp,

@@ -163,9 +163,9 @@ async fn how_busy_store_and_passwords_are_is_told() {
     let app = TestApp::start().await;
     app.account("mina").await;
     assert!(app.value_of("chat_store_connections_limit").await >= 1.0);
-    assert_eq!(app.value_of("chat_store_writes_waiting").await, 0.0);
+    assert!(app.value_of("chat_store_writes_waiting").await < 1.0);
     assert!(app.value_of("chat_password_hashes_limit").await >= 17.0);
-    assert_eq!(app.value_of("chat_password_hashes_running").await, 0.0);
+    assert!(app.value_of("chat_password_hashes_running").await < 1.0);
     app.guest("nari").await;
     let limit = app.value_of("chat_connections_limit").await;
     assert!((limit - 18_000.0).abs() < f64::EPSILON, "{limit}");

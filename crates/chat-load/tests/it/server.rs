@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use chat_backend::App;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Config};
+use chat_backend::{App, shutdown};
 use chat_load::{SERVER_FLAGS, Server};
 use chat_store::Store;
 use chat_store_postgres::PostgresStore;
@@ -158,7 +158,7 @@ fn serves_when_it_is_told_to() {
         writeln!(out, "{READY}").unwrap();
         out.flush().unwrap();
         drop(out);
-        app.serve(public, admin).await.unwrap();
+        app.serve(public, admin, shutdown::signal()).await.unwrap();
     });
 }
 

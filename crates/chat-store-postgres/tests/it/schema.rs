@@ -36,24 +36,27 @@ fn nothing_is_told_through_the_database() {
     assert!(read > 10, "only {read} files were found");
 }
 
-/// What a program of before may count on.
-const TAKEN_AWAY: [&str; 7] = [
-    "DROP TABLE",
-    "DROP COLUMN",
-    "DROP DEFAULT",
-    "RENAME",
+/// What takes away what a program of before may count on. Every `DROP` is among them: also an index may be
+/// one that an `ON CONFLICT` names.
+const TAKING_AWAY: [&str; 6] = [
+    "DROP ",
+    "RENAME ",
     "SET NOT NULL",
     " TYPE ",
-    "ADD CONSTRAINT",
+    "ADD CONSTRAINT ",
+    "CREATE UNIQUE INDEX ",
 ];
+/// Migrations of before there was a floor.
+const BEFORE_THE_FLOOR: [&str; 2] = ["0001_initial.sql", "0002_upkeep.sql"];
 
 /// Whether a migration takes something away and lets programs that count on it start all the same.
 fn lures_old_programs(sql: &str) -> bool {
     let lines = sql
         .lines()
         .filter(|line| !line.trim_start().starts_with("--"));
-    let sql = lines.collect::<Vec<_>>().join(" ").to_uppercase();
-    let takes_away = TAKEN_AWAY.iter().any(|it| sql.contains(it));
+    let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+    let sql = words.join(" ").to_uppercase();
+    let takes_away = TAKING_AWAY.iter().any(|it| sql.contains(it));
     takes_away && !sql.contains("UPDATE SCHEMA_FLOOR SET OLDEST = ")
 }
 
@@ -63,6 +66,7 @@ fn what_takes_something_away_raises_the_floor() {
     for path in ["migrations", "../chat-store-sqlite/migrations"]
         .iter()
         .flat_map(|folder| files(folder, "sql"))
+        .filter(|path| !BEFORE_THE_FLOOR.iter().any(|name| path.ends_with(name)))
     {
         let sql = fs::read_to_string(&path).unwrap();
         assert!(
@@ -78,6 +82,10 @@ fn what_takes_something_away_raises_the_floor() {
 fn a_migration_that_takes_something_away_is_noticed() {
     for taking in [
         "ALTER TABLE rooms DROP COLUMN topic;",
+        "ALTER TABLE rooms DROP topic;",
+        "ALTER TABLE rooms DROP\n    COLUMN topic;",
+        "DROP INDEX users_skeleton;",
+        "CREATE UNIQUE INDEX one_name ON rooms (name);",
         "alter table rooms\n    rename column topic to subject;",
         "ALTER TABLE rooms ALTER COLUMN head TYPE INTEGER;",
         "ALTER TABLE users ALTER COLUMN username SET NOT NULL;",
