@@ -9,7 +9,7 @@ use crate::delivery::tree::{Pods, Tree, list, name_of, text};
 /// The annotation that makes an object a hook of Argo CD.
 const HOOK: &str = "argocd.argoproj.io/hook";
 /// How long a hook may take at most, in seconds: that long a mend waits behind one that hangs.
-const HOOK_S: u64 = 120;
+const HOOK_S: u64 = 300;
 /// The length of the digest at the end of a generated name.
 const DIGEST: usize = 10;
 
