@@ -599,6 +599,10 @@ impl Driver {
     /// Writes down what is shown at the end.
     fn finish(&mut self) {
         self.tap.end();
+        if !self.is_live() {
+            let (client, state) = (self.persona.client, self.client.connection());
+            self.shared.straggled(format!("client {client}: {state:?}"));
+        }
         for room in self.persona.rooms.clone() {
             self.note_read(room);
         }

@@ -147,6 +147,7 @@ pub(crate) struct Shared {
     networks: Vec<Arc<Connections>>,
     control: Control,
     live: Mutex<LiveCount>,
+    stragglers: Mutex<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -199,7 +200,20 @@ impl Shared {
             networks,
             control: control.clone(),
             live: Mutex::default(),
+            stragglers: Mutex::default(),
         }
+    }
+
+    /// A client ends without being up to date.
+    pub(crate) fn straggled(&self, how: String) {
+        let stragglers = self.stragglers.lock();
+        stragglers.unwrap_or_else(PoisonError::into_inner).push(how);
+    }
+
+    /// How each client was that ended without being up to date.
+    pub(crate) fn stragglers(&self) -> Vec<String> {
+        let stragglers = self.stragglers.lock();
+        stragglers.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Another client begins.

@@ -52,6 +52,8 @@ pub struct Report {
     /// Whether something still moved where not everybody came to rest in time: then who was late may
     /// only have had a backlog.
     pub moving: bool,
+    /// How the connection of each client was that was not up to date in the end.
+    pub stragglers: Vec<String>,
     /// Every broken promise, and everything that was late.
     pub violations: Vec<Violation>,
     /// What the run did too little of to prove anything.
@@ -390,6 +392,9 @@ impl Report {
                 "NOT everybody came to rest in time, and nothing moved any more"
             )?,
         }
+        for straggler in self.stragglers.iter().take(NAMED) {
+            writeln!(out, "  {straggler}")?;
+        }
         for below in &self.below {
             writeln!(out, "below the floor: {below}")?;
         }
@@ -457,6 +462,7 @@ mod tests {
             network: Done::default(),
             converged_ms: None,
             moving,
+            stragglers: Vec::new(),
             violations: kinds.iter().map(found).collect(),
             below: Vec::new(),
         }

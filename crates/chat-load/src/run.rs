@@ -283,6 +283,7 @@ impl Run {
             network: self.network_done(),
             converged_ms: rest.converged_ms(),
             moving: rest == Rest::Moving,
+            stragglers: self.shared.stragglers(),
             violations,
             below: Vec::new(),
         };
