@@ -6,6 +6,7 @@
 
 mod client;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,7 +127,10 @@ impl Canary {
                 self.login = None;
                 self.room = None;
             }
-            Err(failed) if failed.problem.is_not_found() => self.room = None,
+            // It may write there no more, or there is no such room.
+            Err(failed) if failed.step != Step::Room && failed.problem.is_final() => {
+                self.room = None;
+            }
             _ => {}
         }
         done
@@ -328,7 +332,16 @@ fn measure(done: &Result<Times, Failed>, clock: &dyn Clock) {
         Err(failed) => {
             let step = failed.step.name();
             counter!("chat_canary_failures_total", "step" => step).increment(1);
-            tracing::warn!(error = %failed, "a message did not arrive");
+            let why = causes(&failed.problem);
+            tracing::warn!(step, why, "a message did not arrive");
         }
     }
+}
+
+/// What went wrong, down to the first cause: "connect" alone tells nobody what to mend.
+fn causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut causes: Vec<_> = causes.map(ToString::to_string).collect();
+    causes.dedup();
+    causes.join(": ")
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chat_types::endpoint::{Endpoint, SOCKET_PATH};
 use chat_types::frame;
 use chat_types::id::RequestId;
-use chat_types::problem::{ErrorCode, Problem as Refusal};
+use chat_types::problem::Problem as Refusal;
 use chat_types::ws::{Command, SUBPROTOCOL, ServerDoc};
 use futures_util::{SinkExt, StreamExt};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, SEC_WEBSOCKET_PROTOCOL};
@@ -61,11 +61,6 @@ impl Problem {
     /// Whether the same would be refused again.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Refused { is_final: true, .. })
-    }
-
-    /// Whether what was asked for is not there.
-    pub(super) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if *code == ErrorCode::NotFound.name())
     }
 
     fn way(cause: impl Into<Cause>) -> Self {
