@@ -181,15 +181,7 @@ impl Config {
         problems.extend(self.keeping.problem());
         problems.extend(self.bus.problems());
         problems.extend(self.tls().err().map(|error| format!("{error}.")));
-        if let Some(url) = &self.database_url
-            && !url.starts_with("sqlite:")
-            && self.postgres_url().is_none()
-        {
-            problems.push(
-                "DATABASE_URL must begin with `sqlite:`, `postgres://` or `postgresql://`."
-                    .to_owned(),
-            );
-        }
+        problems.extend(self.database_problem());
         if self.allowed_origins.is_empty() {
             problems.push("ALLOWED_ORIGINS is empty: no page could call the API. Name the front end's origin.".to_owned());
         }
@@ -209,6 +201,14 @@ impl Config {
         }
     }
 
+    /// What is wrong with the name of the database.
+    pub fn database_problem(&self) -> Option<String> {
+        let is_known = |url: &String| url.starts_with("sqlite:") || self.postgres_url().is_some();
+        let problem = "DATABASE_URL must begin with `sqlite:`, `postgres://` or `postgresql://`.";
+        let is_wrong = self.database_url.as_ref().is_some_and(|url| !is_known(url));
+        is_wrong.then(|| problem.to_owned())
+    }
+
     fn secret_problems(&self) -> Vec<String> {
         let how =
             "Make one with `openssl rand -base64 48` and keep it: it signs every access token.";
@@ -225,6 +225,14 @@ impl Config {
         ] {
             let why = key.as_ref().and_then(|key| weakness(key.reveal()));
             problems.extend(why.map(|why| format!("{name} {why}. {how}")));
+            let same = key.as_ref().zip(self.secret_key.as_ref());
+            if same.is_some_and(|(key, other)| {
+                key.reveal().trim_ascii() == other.reveal().trim_ascii()
+            }) {
+                problems.push(format!(
+                    "{name} is the same as SECRET_KEY, so nothing would be replaced."
+                ));
+            }
         }
         if self.secret_key_next.is_some() && self.secret_key_previous.is_some() {
             problems.push("SECRET_KEY_NEXT and SECRET_KEY_PREVIOUS are both set: end one rotation, by removing SECRET_KEY_PREVIOUS, before the next begins.".to_owned());

@@ -90,6 +90,7 @@ async fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
+    refuse_wrong_database(config)?;
     if let Some(settings) = postgres(config) {
         return Ok(chat_store_postgres::migrate(&settings).await?);
     }
@@ -109,6 +110,7 @@ async fn restore(config: &Config, file: &Path) -> anyhow::Result<()> {
 }
 
 fn refuse_postgres(config: &Config) -> anyhow::Result<()> {
+    refuse_wrong_database(config)?;
     if postgres(config).is_some() {
         bail!("PostgreSQL is saved by pg_dump and restored by pg_restore; see docs/operations.md");
     }
@@ -116,6 +118,7 @@ fn refuse_postgres(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn new_epochs(config: &Config) -> anyhow::Result<()> {
+    refuse_wrong_database(config)?;
     let Some(settings) = postgres(config) else {
         bail!("`restore` has given the feeds new epochs; this is for PostgreSQL");
     };
@@ -134,17 +137,19 @@ fn postgres(config: &Config) -> Option<chat_store_postgres::Settings> {
 
 /// Says everything that is wrong with the configuration at once, before anything listens.
 fn refuse_mistakes(config: &Config) -> anyhow::Result<()> {
+    refuse(config.validate().err().unwrap_or_default())
+}
+
+/// The same for what only works on the database, and needs no key.
+fn refuse_wrong_database(config: &Config) -> anyhow::Result<()> {
+    refuse(config.database_problem().into_iter().collect())
+}
+
+fn refuse(mut problems: Vec<String>) -> anyhow::Result<()> {
     let unknown = config::unknown_variables(config::environment());
-    let unknown = unknown.iter().map(|name| {
+    problems.extend(unknown.iter().map(|name| {
         format!("{name} is not a variable of this service; see `chat-backend --help`.")
-    });
-    let problems: Vec<_> = config
-        .validate()
-        .err()
-        .into_iter()
-        .flatten()
-        .chain(unknown)
-        .collect();
+    }));
     if problems.is_empty() {
         return Ok(());
     }

@@ -21,6 +21,12 @@ pub enum OpenError {
         /// What went wrong.
         source: sqlx::Error,
     },
+    /// There is nothing in it.
+    #[error("the database {place} is empty; restore the backup first")]
+    Empty {
+        /// Host, port and database.
+        place: String,
+    },
     /// The server is too old.
     #[error("the database {place} is PostgreSQL {found}; version {oldest} or newer is needed")]
     Version {

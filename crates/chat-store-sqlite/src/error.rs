@@ -48,8 +48,17 @@ pub enum OpenError {
         /// What SQLite said.
         source: sqlx::Error,
     },
-    /// What is to be restored is no backup of this service, or only a part of one.
-    #[error("{path} is no whole backup of this service's database; nothing was changed")]
+    /// What is to be copied is no database of this service, or only a part of one.
+    #[error("{path} is no whole database of this service; nothing was changed")]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is to be restored is a database that is used, or what is left of one.
+    #[error(
+        "{path} is no backup: what was written to it last is in the file beside it, or it is the \
+         database itself; make one with `chat-backend backup`"
+    )]
     NoBackup {
         /// The file.
         path: PathBuf,

@@ -63,7 +63,7 @@ const PROMISES: [(&str, &str, &str); 4] = [
 /// # Errors
 /// As [`SqliteStore::open`]; also while another process has the database open.
 pub async fn migrate(path: &Path) -> Result<(), OpenError> {
-    let lock = take_lock(path)?;
+    let lock = take(path)?;
     let connection = prepare(path).await?;
     connection
         .close()
@@ -75,7 +75,7 @@ pub async fn migrate(path: &Path) -> Result<(), OpenError> {
 
 /// Opens the database; `folder` is removed when the store ends.
 pub(crate) async fn open(path: &Path, folder: Option<TempDir>) -> Result<SqliteStore, OpenError> {
-    let lock = take_lock(path)?;
+    let lock = take(path)?;
     let connection = prepare(path).await?;
     let readers = SqlitePoolOptions::new()
         .min_connections(READERS)
@@ -96,7 +96,18 @@ pub(crate) async fn open(path: &Path, folder: Option<TempDir>) -> Result<SqliteS
     })
 }
 
-/// Takes the database for this process. The lock ends with the process, however it ends.
+/// Takes the database for this process, and makes its file. The lock ends with the process, however it ends.
+fn take(path: &Path) -> Result<File, OpenError> {
+    let lock = take_lock(path)?;
+    // SQLite gives its other files the mode of the database.
+    let made = open_private(path);
+    made.map(|_| lock).map_err(|source| OpenError::Path {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Takes the database for this process, whether or not there is one.
 pub(crate) fn take_lock(path: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Path {
         path: path.to_owned(),
@@ -104,8 +115,7 @@ pub(crate) fn take_lock(path: &Path) -> Result<File, OpenError> {
     };
     let file = open_private(&lock_path(path)).map_err(failed)?;
     match file.try_lock() {
-        // SQLite gives its other files the mode of the database.
-        Ok(()) => open_private(path).map(|_| file).map_err(failed),
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
             path: path.to_owned(),
         }),

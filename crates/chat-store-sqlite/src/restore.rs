@@ -11,9 +11,9 @@ use crate::open::{database, options, prepare, take_lock};
 
 /// Writes everything at one instant, and nothing of what was deleted.
 const COPY: &str = "VACUUM INTO ?";
-/// How many of two tables that every database of this service has are there.
-const TABLES: &str =
-    "SELECT count(*) FROM sqlite_master WHERE name IN ('_sqlx_migrations', 'rooms')";
+/// Whether two tables are there that every database of this service has.
+const HAS_TABLES: &str =
+    "SELECT count(*) = 2 FROM sqlite_master WHERE name IN ('_sqlx_migrations', 'rooms')";
 /// `ok`, or what is damaged.
 const CHECK: &str = "PRAGMA integrity_check(1)";
 /// A name for each feed that it never had.
@@ -32,6 +32,10 @@ pub async fn backup(path: &Path, to: &Path) -> Result<(), OpenError> {
         source,
     };
     let mut connection = existing(path).await?;
+    let is_whole = has_all_tables(&mut connection).await;
+    if !is_whole.map_err(|source| database(path, source))? {
+        return Err(incomplete(path));
+    }
     let copy = tempfile::NamedTempFile::new_in(folder_of(to)).map_err(failed)?;
     let name = copy.path().to_str().ok_or(ErrorKind::InvalidFilename);
     let name = name.map_err(|kind| failed(kind.into()))?;
@@ -59,6 +63,7 @@ pub async fn restore(path: &Path, from: &Path) -> Result<(), OpenError> {
         path: path.to_owned(),
         source,
     };
+    refuse_live(path, from)?;
     // On the same file system, so that it can be renamed, and gone if anything fails.
     let folder = tempfile::tempdir_in(folder_of(path)).map_err(failed)?;
     let copy = folder.path().join("chat.db");
@@ -100,24 +105,42 @@ async fn check_backup(copy: &Path, from: &Path) -> Result<(), OpenError> {
         OpenError::Database { source, .. } => failed(source),
         other => other,
     })?;
-    let tables = sqlx::query_scalar(TABLES).fetch_one(&mut connection);
-    let tables: i64 = tables.await.map_err(failed)?;
+    let is_whole = has_all_tables(&mut connection).await.map_err(failed)?;
     let check = sqlx::query_scalar(CHECK).fetch_one(&mut connection);
     let check: String = check.await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
-    if tables == 2 && check == "ok" {
+    if is_whole && check == "ok" {
         return Ok(());
     }
-    Err(OpenError::NoBackup {
-        path: from.to_owned(),
-    })
+    Err(incomplete(from))
+}
+
+async fn has_all_tables(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar(HAS_TABLES).fetch_one(connection).await
+}
+
+fn incomplete(path: &Path) -> OpenError {
+    OpenError::Incomplete {
+        path: path.to_owned(),
+    }
+}
+
+/// Refuses a database that somebody uses or used last: what is newest of it lies beside it.
+fn refuse_live(path: &Path, from: &Path) -> Result<(), OpenError> {
+    let log = fs::metadata(beside(from, "-wal"));
+    let is_itself = fs::canonicalize(from).ok() == fs::canonicalize(path).ok();
+    if log.is_ok_and(|log| log.len() > 0) || (is_itself && from.exists()) {
+        return Err(OpenError::NoBackup {
+            path: from.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Brings what was committed last from the log into the database that will go: if the next step fails, it is
 /// the database still.
 async fn fold_old(path: &Path) -> Result<(), OpenError> {
-    // The lock has made an empty file where there was none.
-    if fs::metadata(path).is_ok_and(|file| file.len() == 0) && !beside(path, "-wal").exists() {
+    if !path.exists() {
         return Ok(());
     }
     let folded = async { fold_log(options(path).connect().await?).await };

@@ -146,8 +146,8 @@ async fn what_is_no_whole_backup_leaves_the_database_as_it_is() {
     let of_others = include_bytes!("newer.db");
     for (other_bytes, words) in [
         (&b"no database, whatever its name"[..], "cannot be used"),
-        (b"", "no whole backup"),
-        (of_others, "no whole backup"),
+        (b"", "no whole database"),
+        (of_others, "no whole database"),
         (&before[..before.len() / 2], "other.db"),
     ] {
         std::fs::write(&other, other_bytes).unwrap();
@@ -155,6 +155,22 @@ async fn what_is_no_whole_backup_leaves_the_database_as_it_is() {
         assert!(said.contains(words), "{said}");
         assert_eq!(std::fs::read(&database).unwrap(), before);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_without_what_lies_beside_it_is_no_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let [left, restored] = ["left.db", "restored.db"].map(|name| folder.path().join(name));
+    killed(&left).await;
+    let left = left.with_extension("killed");
+    let arguments = ["restore", left.to_str().unwrap()];
+    for database in [&restored, &left] {
+        let said = refused(&file(database), &arguments);
+        assert!(said.contains("is no backup"), "{said}");
+    }
+    assert!(!restored.exists(), "not even an empty one");
+    let said = refused("postgre://typo/chat", &arguments);
+    assert!(said.contains("DATABASE_URL must begin"), "{said}");
 }
 
 #[tokio::test]
