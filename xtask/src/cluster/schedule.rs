@@ -65,7 +65,7 @@ pub(super) const FELT_PERCENT: u32 = 50;
 pub(crate) enum Profile {
     /// Replicas die, all the time.
     Kill,
-    /// One replica dies every few seconds under many messages, to measure how long who waits for an
+    /// A replica dies each minute, under many messages, to measure how long who waits for an
     /// acknowledgement waits.
     Crash,
     /// A replica dies, then all of them, under thousands of clients, to measure how long these are away.
@@ -104,7 +104,8 @@ impl Profile {
         use Pattern::{ByChance, InTurn};
         match self {
             Self::Kill => ByChance(&[(KillReplica, 60.0)]),
-            Self::Crash => InTurn(&[KillReplica], Duration::from_secs(3)),
+            // Who lost a connection that had not lived for a minute comes back slowly, on purpose.
+            Self::Crash => InTurn(&[KillReplica], Duration::from_secs(65)),
             Self::Reconnect => InTurn(&[KillReplica, KillEveryReplica], Duration::from_secs(20)),
             Self::Rolling => ByChance(&[(DrainReplica, 6.0)]),
             Self::Pause => ByChance(&[(PauseReplica, 3.0)]),
