@@ -281,6 +281,16 @@ async fn flood(app: &TestApp, room: RoomId) -> Socket {
     writer
 }
 
+/// The same while a healthy reader takes all of it: who takes nothing meanwhile is one who falls behind.
+async fn flood_past(app: &TestApp, room: RoomId, reader: &mut Socket) -> Socket {
+    let hearing = async {
+        for _ in 0..FLOOD {
+            reader.heard(room).await;
+        }
+    };
+    tokio::join!(flood(app, room), hearing).0
+}
+
 /// The ring holds twice what one connection has under way (16 messages of 12 KB), so that a healthy reader
 /// keeps up with what is committed at once, and little of the flood.
 const FLOODABLE: [(&str, &str); 5] = [
@@ -302,10 +312,7 @@ async fn a_reader_who_fell_behind_is_told_and_catches_up_without_a_gap() {
     let (mut laggard, mut at) = narrow_socket(&app, room).await;
     let mut reader = app.socket(None).await;
     reader.follow(room).await;
-    let _writer = flood(&app, room).await;
-    for _ in 0..FLOOD {
-        reader.heard(room).await;
-    }
+    let _writer = flood_past(&app, room, &mut reader).await;
     let mut numbers = BTreeMap::new();
     let mut resyncs = 0;
     while numbers.len() < FLOOD {
@@ -359,10 +366,7 @@ async fn a_reader_who_takes_nothing_is_closed_and_delays_nobody() {
     let (mut stalled, _) = narrow_socket(&app, room).await;
     let mut reader = app.socket(None).await;
     reader.follow(room).await;
-    let _writer = flood(&app, room).await;
-    for _ in 0..FLOOD {
-        reader.heard(room).await;
-    }
+    let _writer = flood_past(&app, room, &mut reader).await;
     let connections = app.state.hub.connections();
     let ended = timeout(PATIENCE, async {
         use futures_util::StreamExt;
