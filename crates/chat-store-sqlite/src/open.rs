@@ -125,7 +125,7 @@ pub(crate) fn take_lock(path: &Path) -> Result<File, OpenError> {
 
 /// Opens a file, made if it does not exist and then for this user alone: it holds what people said
 /// to each other in private. A file that exists keeps its mode, which is its owner's choice.
-fn open_private(path: &Path) -> std::io::Result<File> {
+pub(crate) fn open_private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]

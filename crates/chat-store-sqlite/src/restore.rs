@@ -1,13 +1,14 @@
 //! A copy of the database for a backup, and its way back.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::error::OpenError;
-use crate::open::{database, options, prepare, take_lock};
+use crate::open::{database, open_private, options, prepare, take_lock};
+use crate::writer::fold_log;
 
 /// Writes everything at one instant, and nothing of what was deleted.
 const COPY: &str = "VACUUM INTO ?";
@@ -18,8 +19,6 @@ const HAS_TABLES: &str =
 const CHECK: &str = "PRAGMA integrity_check(1)";
 /// A name for each feed that it never had.
 const RENAME: &str = "UPDATE rooms SET epoch = lower(hex(randomblob(9)))";
-/// Copies the log into the database; whether somebody was in the way.
-const FOLD: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// Copies the database file, as it is at one instant, to a file that is not there yet. The database may be
 /// served meanwhile. The file gets its name when it is whole, and is this user's alone.
@@ -75,7 +74,7 @@ pub async fn restore(path: &Path, from: &Path) -> Result<(), OpenError> {
     let mut connection = prepare(&copy).await?;
     let renamed = sqlx::query(RENAME).execute(&mut connection).await;
     renamed.map_err(|source| database(&copy, source))?;
-    let closed = fold_log(connection).await;
+    let closed = close_whole(connection).await;
     closed.map_err(|source| database(&copy, source))?;
     fold_old(path).await?;
     // Empty by now; what is written to the database that comes is not to meet them.
@@ -143,7 +142,7 @@ async fn fold_old(path: &Path) -> Result<(), OpenError> {
     if !path.exists() {
         return Ok(());
     }
-    let folded = async { fold_log(options(path).connect().await?).await };
+    let folded = async { close_whole(options(path).connect().await?).await };
     folded.await.map_err(|source| OpenError::InTheWay {
         path: path.to_owned(),
         source,
@@ -151,20 +150,15 @@ async fn fold_old(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Copies the log into the database, and closes it.
-async fn fold_log(mut connection: SqliteConnection) -> sqlx::Result<()> {
-    let (busy, _, _): (i64, i64, i64) = sqlx::query_as(FOLD).fetch_one(&mut connection).await?;
-    if busy != 0 {
+async fn close_whole(mut connection: SqliteConnection) -> sqlx::Result<()> {
+    if !fold_log(&mut connection).await? {
         return Err(io::Error::from(ErrorKind::ResourceBusy).into());
     }
     connection.close().await
 }
 
 fn copy_privately(from: &Path, to: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    io::copy(&mut File::open(from)?, &mut options.open(to)?).map(drop)
+    io::copy(&mut File::open(from)?, &mut open_private(to)?).map(drop)
 }
 
 /// Makes a new name in the folder of `path` outlast a loss of power.

@@ -249,10 +249,15 @@ async fn empty_log_or_reconnect(
 /// longer than writes may wait for that.
 async fn empty_log(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     wait_at_most(connection, EMPTY_LOG_PATIENCE).await?;
-    let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
-        .fetch_one(&mut *connection)
-        .await?;
+    let folded = fold_log(connection).await?;
     wait_at_most(connection, PATIENCE).await?;
+    Ok(folded)
+}
+
+/// Copies the log into the database and cuts it to nothing; false when somebody was in the way.
+pub(crate) async fn fold_log(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    let checkpoint = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)");
+    let (busy, _, _): (i64, i64, i64) = checkpoint.fetch_one(connection).await?;
     Ok(busy == 0)
 }
 

@@ -94,7 +94,7 @@ pub enum Rotation {
     Rotated {
         /// The session.
         session: SessionRecord,
-        /// Whether the newest token now is the earlier successor, not the one asked for first.
+        /// Whether the newest token now is the successor under the other key, not the one asked for first.
         earlier: bool,
     },
     /// It had been used before: the session, its whole family, is revoked now.
