@@ -52,18 +52,20 @@ impl Quiet<'_> {
         let ghosts = count(before.filter(|record| matches!(record.what, What::Lost { .. })));
         let present_ms = self.await_presence().await;
         let scenes = self.scenes(rng).await?;
-        let read = count(scenes.iter().filter(|scene| scene.reader.is_some()));
         self.watch(true).await;
         let clock = self.shared.clock;
-        beside.extend(attention::play(scenes, &self.servers, clock).await);
+        let played = attention::play(scenes, &self.servers, clock).await;
         self.watch(false).await;
-        Ok(Attention {
-            rooms: count(self.rooms.iter()),
-            read,
+        let attention = Attention {
+            rooms: with(&played, |what| matches!(what, What::Gone { .. })),
+            read: with(&played, |what| matches!(what, What::ReadTold { .. })),
             screens: count(self.clients.iter()),
             ghosts,
             present_ms,
-        })
+            held_up_ms: held_up_ms(&played),
+        };
+        beside.extend(played);
+        Ok(attention)
     }
 
     /// Until every screen shows who is there, or longer than a dead server may be believed to have
@@ -154,6 +156,21 @@ impl Quiet<'_> {
         }
         None
     }
+}
+
+/// How many histories tell of such a thing: what did not come about is not counted.
+fn with(histories: &[History], is_it: impl Fn(&What) -> bool) -> u64 {
+    let tells = |history: &&History| history.records.iter().any(|record| is_it(&record.what));
+    count(histories.iter().filter(tells))
+}
+
+fn held_up_ms(histories: &[History]) -> u64 {
+    let records = histories.iter().flat_map(|history| &history.records);
+    let held_up = records.filter_map(|record| match record.what {
+        What::HeldUp { us } => Some(us / 1_000),
+        _ => None,
+    });
+    held_up.max().unwrap_or(0)
 }
 
 fn count<T>(of: impl Iterator<Item = T>) -> u64 {

@@ -156,6 +156,9 @@ pub struct Attention {
     /// How long after everything else every screen showed who is there; `None`: not within the time in
     /// which a server that died without a word is forgotten.
     pub present_ms: Option<u64>,
+    /// By so many milliseconds the machine held the run up meanwhile: by so much more everything may have
+    /// been late.
+    pub held_up_ms: u64,
 }
 
 /// What a run amounts to.
@@ -277,6 +280,7 @@ impl Report {
             screens,
             ghosts,
             present_ms,
+            held_up_ms,
         } = self.attention;
         if rooms > 0 {
             let present =
@@ -284,9 +288,15 @@ impl Report {
             writeln!(
                 out,
                 "in quiet: {screens} screens and {rooms} rooms, {read} read on a second device; \
-                 {ghosts} had gone without a word, presence right {present}"
+                 {ghosts} had gone without a word, presence right {present}; held up for {held_up_ms} ms"
             )?;
         }
+        self.latency_table(out)?;
+        self.verdict_table(out)?;
+        Ok(text)
+    }
+
+    fn latency_table(&self, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "\n{:<24} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}",
@@ -311,9 +321,7 @@ impl Report {
             }
             writeln!(out, "  ms")?;
         }
-        writeln!(out)?;
-        self.verdict_table(out)?;
-        Ok(text)
+        writeln!(out)
     }
 
     /// What was late, in one line.

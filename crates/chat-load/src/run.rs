@@ -665,6 +665,7 @@ impl Run {
             ("messages given to members", report.rights.let_in, closed),
             ("strangers kept out", report.rights.kept_out, closed),
             ("screens watched", report.attention.screens, attended),
+            ("rooms in quiet", report.attention.rooms, attended),
         ];
         let below = did.into_iter().filter(|(_, did, floor)| did < floor);
         let below = below.map(|(what, did, floor)| format!("{did} {what} of at least {floor}"));
