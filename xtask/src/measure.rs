@@ -129,7 +129,13 @@ impl Figure {
             Self::FanOut => vec!["--readers=1000", "--senders=64", "--window=8"],
             Self::SmallRooms => SMALL_ROOMS_REFERENCE.to_vec(),
             Self::Fairness => [SMALL_ROOMS_REFERENCE, &[SHARE]].concat(),
-            Self::Latency | Self::Connecting => Vec::new(),
+            Self::Connecting => vec![
+                "--rooms=200",
+                "--readers=4800",
+                "--senders=1",
+                "--seconds=1",
+            ],
+            Self::Latency => Vec::new(),
         }
     }
 }

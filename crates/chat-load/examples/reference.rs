@@ -10,7 +10,8 @@
 //! cargo run --release -p chat-load --example reference -- --rooms 1 --readers 1000 --senders 64
 //! ```
 //!
-//! With `--of-saturation 80` it is then given 80 % of that, each message at its time, and tells how long
+//! It also tells how many connections a second of its CPU opens, which is what there is to a connection
+//! before anybody says who they are. With `--of-saturation 80` it is then given 80 % of that, each message at its time, and tells how long
 //! they took to each reader.
 
 #![expect(clippy::print_stdout, reason = "a tool that prints a figure")]
@@ -30,7 +31,7 @@ use axum::response::Response;
 use axum::routing::get;
 use chat_load::usage;
 use clap::{Parser, Subcommand};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
 use hdrhistogram::Histogram;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
@@ -42,6 +43,8 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// Events that a slow reader may be behind; the oldest are lost then.
 const LAG: usize = 4_096;
+/// Connections that are being opened at once.
+const CONNECTING: usize = 256;
 /// Connections of one source address: a port each.
 const PER_SOURCE: u32 = 1_000;
 
@@ -239,14 +242,20 @@ async fn drive(options: &Options, pace: Pace) -> Result<u64> {
     let pid = hub.process.id();
     let shared = Arc::new(Shared::new()?);
     let mut senders = Vec::new();
-    for client in 0..options.readers + options.senders {
-        let socket = connect(hub.address, client, client % options.rooms).await?;
+    let before = usage(&[pid]).cpu_ms;
+    for (client, socket) in connect_all(options, hub.address).await? {
         if client < options.readers {
             tokio::spawn(Reader::new(shared.clone()).read(socket));
         } else {
             senders.push((client, socket));
         }
     }
+    let cpu_ms = usage(&[pid]).cpu_ms - before;
+    let connections = u64::from(options.readers + options.senders);
+    println!(
+        "hub: {connections} connected; {cpu_ms} ms of CPU; {} connections per second of CPU",
+        connections * 1_000 / cpu_ms.max(1)
+    );
     let (mut sending, bytes) = (Vec::new(), options.bytes);
     for (client, socket) in senders {
         let (due, dues) = mpsc::unbounded_channel();
@@ -317,6 +326,16 @@ async fn send(
 }
 
 type Socket = WebSocketStream<tokio::net::TcpStream>;
+
+/// Everybody's socket.
+async fn connect_all(options: &Options, hub: SocketAddr) -> Result<Vec<(u32, Socket)>> {
+    let clients = stream::iter(0..options.readers + options.senders);
+    let connected = clients.map(|client| async move {
+        let socket = connect(hub, client, client % options.rooms).await;
+        Ok((client, socket?))
+    });
+    connected.buffer_unordered(CONNECTING).try_collect().await
+}
 
 async fn connect(hub: SocketAddr, client: u32, room: u32) -> Result<Socket> {
     let source = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 2, 0, 1)) + client / PER_SOURCE);

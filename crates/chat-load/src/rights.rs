@@ -155,10 +155,11 @@ async fn join(
     rng: &mut Rng,
 ) -> Result<Account, ApiError> {
     let server = &servers[rng.index(servers.len())];
+    // Two runs on one server differ, and so do those who begin anew under the same number.
     let name = format!(
-        "r{:03x} {number} {}",
+        "r{:03x}{:05} {number}",
         shared.run & 0xfff,
-        rng.below(1_000_000)
+        rng.below(100_000)
     );
     Account::join(api, server, shared.clock, name).await
 }

@@ -52,7 +52,7 @@ pub enum LoadError {
     #[error("{0}")]
     Scenario(&'static str),
     /// The servers do not answer, or refuse what a run needs.
-    #[error("the servers do not let the run be made: {0}")]
+    #[error("the servers do not let the run be made")]
     Api(#[from] ApiError),
     /// Not everybody could connect in time.
     #[error(

@@ -120,8 +120,15 @@ pub enum ApiError {
     #[error("no answer: {0}")]
     Unreachable(String),
     /// The server's own words.
-    #[error("{:?}: {}", .0.code, .0.title)]
+    #[error("{}", in_words(.0))]
     Problem(Box<Problem>),
+}
+
+fn in_words(problem: &Problem) -> String {
+    let more = [&problem.field, &problem.reason, &problem.detail];
+    let more = more.into_iter().flatten().map(String::as_str);
+    let words: Vec<_> = [problem.title.as_str()].into_iter().chain(more).collect();
+    words.join(", ")
 }
 
 impl ApiError {
