@@ -307,7 +307,8 @@ impl Hub {
         let (Some(active), Some(hub)) = (self.rooms.get(room), self.me.upgrade()) else {
             return;
         };
-        if let Some(debounce) = active.collect_presence() {
+        let alone = self.broker.status() == Status::Alone;
+        if let Some(debounce) = active.collect_presence(alone) {
             self.tasks.spawn(async move {
                 sleep(debounce).await;
                 active.tell_presence();

@@ -14,7 +14,13 @@ use super::message::{NodeId, Share};
 pub(super) const NAMED_USERS: usize = 200;
 /// Changes of presence within this time are told together.
 pub(super) const DEBOUNCE: Duration = Duration::from_millis(300);
-/// The same for a crowd, where each telling costs one write per reader.
+/// The same where readers were told [`LATELY`]: a room that fills or empties goes on changing, and each
+/// telling costs one write per reader. With other nodes a change is collected at two of them, each for
+/// half of this: all of it stays well below the second within which a change is to be seen.
+pub(super) const BUSY_DEBOUNCE: Duration = Duration::from_millis(700);
+/// How long a room counts as changing after its readers were told.
+const LATELY: Duration = Duration::from_secs(1);
+/// The same for a crowd.
 pub(super) const CROWD_DEBOUNCE: Duration = Duration::from_secs(2);
 
 /// Nodes whose readers are counted with a room's at most; more do not run together.
@@ -113,14 +119,19 @@ impl Presence {
         was_somebody
     }
 
-    /// For how long changes are collected: longer for a crowd. The count is not exact, since
-    /// somebody may be here through two nodes.
-    pub(super) fn debounce(&self) -> Duration {
+    /// For how long changes are collected when readers were last told at `told`: longer for a crowd. The
+    /// count is not exact, since somebody may be here through two nodes.
+    pub(super) fn debounce(&self, told: Option<Instant>, alone: bool, now: Instant) -> Duration {
         let elsewhere: u32 = self.peers.values().map(|peer| peer.share.count).sum();
+        let is_busy = told.is_some_and(|told| now.duration_since(told) < LATELY);
         if self.local_count() + elsewhere as usize > NAMED_USERS {
             CROWD_DEBOUNCE
-        } else {
+        } else if !is_busy {
             DEBOUNCE
+        } else if alone {
+            BUSY_DEBOUNCE
+        } else {
+            BUSY_DEBOUNCE / 2
         }
     }
 
@@ -267,6 +278,23 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(presence.forget_silent(age, Instant::now()));
         assert_eq!(told(&presence), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_are_collected_for_longer_just_after_a_telling_and_in_a_crowd() {
+        let mut presence = Presence::default();
+        let told = Some(Instant::now());
+        let debounce = |presence: &Presence, alone| presence.debounce(told, alone, Instant::now());
+        assert_eq!(presence.debounce(None, true, Instant::now()), DEBOUNCE);
+        tokio::time::advance(Duration::from_millis(999)).await;
+        assert_eq!(debounce(&presence, true), BUSY_DEBOUNCE);
+        assert_eq!(debounce(&presence, false), BUSY_DEBOUNCE / 2);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(debounce(&presence, true), DEBOUNCE);
+        presence.visitors = narrow(NAMED_USERS);
+        assert_eq!(debounce(&presence, true), DEBOUNCE);
+        presence.enter(None);
+        assert_eq!(debounce(&presence, true), CROWD_DEBOUNCE);
     }
 
     #[tokio::test(start_paused = true)]

@@ -63,6 +63,8 @@ struct Typing {
 struct Told {
     /// To the readers, last.
     doc: Option<(u64, Doc)>,
+    /// When that was.
+    at: Option<Instant>,
     /// To the other nodes, last.
     shared: (u32, Vec<User>),
     /// Readers and nodes are told soon.
@@ -391,13 +393,14 @@ impl ActiveRoom {
     }
 
     /// For how long to collect changes of presence before telling them; `None` when somebody
-    /// collects already.
-    pub(super) fn collect_presence(&self) -> Option<Duration> {
+    /// collects already. `alone`: there are no other nodes.
+    pub(super) fn collect_presence(&self, alone: bool) -> Option<Duration> {
         let mut state = self.lock();
         if std::mem::replace(&mut state.told.is_due, true) {
             return None;
         }
-        Some(state.presence.debounce())
+        let (presence, told) = (&state.presence, state.told.at);
+        Some(presence.debounce(told, alone, Instant::now()))
     }
 
     /// Tells presence, if it is not what was told last.
@@ -415,6 +418,7 @@ impl ActiveRoom {
         state.version += 1;
         let version = state.version;
         state.told.doc = Some((version, doc));
+        state.told.at = Some(Instant::now());
         self.tell_readers(&mut state);
     }
 
