@@ -49,6 +49,10 @@ pub(crate) struct Raw {
     pub(crate) impatient: bool,
     pub(crate) rng: Rng,
     pub(crate) shared: Arc<Shared>,
+    /// Commands in the same frame as the greeting.
+    pub(crate) with_hello: Vec<Command>,
+    /// What came in the same frame as the last welcome, behind it: a frame, if anything.
+    pub(crate) with_welcome: Option<String>,
     /// Attempts since the last greeting.
     attempts: u32,
 }
@@ -70,6 +74,8 @@ impl Raw {
             impatient: false,
             rng,
             shared,
+            with_hello: Vec::new(),
+            with_welcome: None,
             attempts: 0,
         }
     }
@@ -181,12 +187,17 @@ impl Raw {
                 build: env!("CARGO_PKG_VERSION").to_owned(),
             },
         };
-        say(&mut socket, &hello).await?;
+        say_all(&mut socket, [&hello].into_iter().chain(&self.with_hello)).await?;
         loop {
             let text = next_text(&mut socket).await?;
-            for document in frame::split(&text).map_err(io::Error::other)? {
+            let mut documents = frame::split(&text).map_err(io::Error::other)?;
+            while let Some(document) = documents.next() {
                 match decode::from_text(document) {
-                    Some(ServerDoc::Welcome(_)) => return Ok(socket),
+                    Some(ServerDoc::Welcome(_)) => {
+                        let rest: Vec<_> = documents.collect();
+                        self.with_welcome = frame::join(&rest).ok();
+                        return Ok(socket);
+                    }
                     Some(ServerDoc::Err(error)) => {
                         if matches!(
                             error.code,
@@ -214,7 +225,17 @@ impl Raw {
 
 /// Sends one document.
 pub(crate) async fn say(socket: &mut Socket, command: &Command) -> io::Result<()> {
-    let text = serde_json::to_string(command)?;
+    say_all(socket, [command]).await
+}
+
+/// Sends documents in one frame.
+async fn say_all(
+    socket: &mut Socket,
+    commands: impl IntoIterator<Item = &Command>,
+) -> io::Result<()> {
+    let documents = commands.into_iter().map(serde_json::to_string);
+    let documents = documents.collect::<Result<Vec<_>, _>>()?;
+    let text = frame::join(&documents).map_err(io::Error::other)?;
     socket
         .send(Message::text(text))
         .await

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use chat_types::decode;
 use chat_types::frame;
 use chat_types::id::{Epoch, RequestId, RoomId, Seq};
-use chat_types::limits::SYNC_PAGE;
+use chat_types::limits::{GREETING_ROOMS, SYNC_PAGE};
 use chat_types::ws::{Command, ServerDoc, Subbed};
 use tokio::sync::mpsc;
 
@@ -74,6 +74,7 @@ pub(crate) fn start(client: u32, raw: Raw, rooms: &[RoomId]) -> Handle {
 impl Reader {
     async fn run(mut self, mut told: mpsc::UnboundedReceiver<Order>) {
         loop {
+            self.ask_with_hello();
             let end = match self.raw.connect_unless_told(&mut told, |_| {}).await {
                 Ok(mut socket) => self.serve(&mut socket, &mut told).await,
                 Err(end) => end,
@@ -100,7 +101,7 @@ impl Reader {
         self.from = address_of(socket);
         self.note(What::Connected);
         self.raw.shared.counters.connects.add(1);
-        if self.follow_all(socket).await.is_err() {
+        if self.begin(socket).await.is_err() {
             return End::Lost;
         }
         loop {
@@ -133,30 +134,44 @@ impl Reader {
         self.history.push(now_us, what);
     }
 
-    async fn follow_all(&mut self, socket: &mut Socket) -> io::Result<()> {
+    /// Asks for rooms with the greeting, as the client does.
+    fn ask_with_hello(&mut self) {
         self.asked.clear();
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
-        for room in rooms {
+        let rooms: Vec<RoomId> = self.rooms.keys().copied().take(GREETING_ROOMS).collect();
+        self.raw.with_hello = rooms.into_iter().map(|room| self.sub(room)).collect();
+    }
+
+    /// Takes what came with the welcome, and asks for the other rooms.
+    async fn begin(&mut self, socket: &mut Socket) -> io::Result<()> {
+        let others: Vec<RoomId> = self.rooms.keys().copied().skip(GREETING_ROOMS).collect();
+        for room in others {
             self.follow(room, socket).await?;
         }
-        Ok(())
+        match self.raw.with_welcome.take() {
+            Some(frame) => self.receives(&frame, socket).await,
+            None => Ok(()),
+        }
     }
 
     async fn follow(&mut self, room: RoomId, socket: &mut Socket) -> io::Result<()> {
+        let command = self.sub(room);
+        say(socket, &command).await
+    }
+
+    fn sub(&mut self, room: RoomId) -> Command {
         let place = self.rooms.entry(room).or_default();
         place.live = false;
         let since = place.cursor;
         let epoch = since.and(place.epoch.clone());
         let id = self.ask(room, since);
-        let command = Command::Sub {
+        self.count_live();
+        Command::Sub {
             id,
             room,
             epoch,
             since,
             tail: 0,
-        };
-        self.count_live();
-        say(socket, &command).await
+        }
     }
 
     fn ask(&mut self, room: RoomId, cursor: Option<Seq>) -> RequestId {

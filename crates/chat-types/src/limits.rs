@@ -12,6 +12,11 @@ pub const BLANK_LINES: usize = 10;
 pub const BODY_MARKS: usize = 8;
 /// Combining marks on one letter of a name or topic: enough for every living orthography.
 pub const NAME_MARKS: usize = 2;
+/// Bytes of the first frame of a connection, whose `hello` says whose it is.
+pub const GREETING_BYTES: usize = 4 * 1024;
+/// Rooms that a client asks for in the same frame as its `hello`: whatever their cursors are, they fit
+/// into [`GREETING_BYTES`] beside a token. Their answers come with the welcome, a round trip earlier.
+pub const GREETING_ROOMS: usize = 8;
 /// Bytes of one frame from a client.
 pub const FRAME_BYTES: usize = 16 * 1024;
 /// Fragments of one message from a client: WebSocket frames that make up what is called a frame

@@ -44,6 +44,8 @@ const STRIKES: u32 = 60;
 const FORGIVEN_PER_SECOND: u32 = 2;
 /// When a connection that was closed for its rate, or for being one too many, may come back.
 pub(super) const COME_BACK_MS: u64 = 5_000;
+/// For how long a welcome waits for the answers to what came with its `hello`, to leave in one frame.
+const WELCOME_WAITS: Duration = Duration::from_secs(1);
 /// Between the notice that an old connection should be renewed and its close.
 const AGE_NOTICE: Duration = Duration::from_secs(5);
 
@@ -178,6 +180,7 @@ impl Connection {
     }
 
     async fn serve(&mut self, wire: &mut Wire) -> Result<std::convert::Infallible, End> {
+        Box::pin(self.answer_greeting()).await?;
         let mut alarm = pin!(sleep_until(self.deadlines.next()));
         loop {
             self.follow_orders()?;
@@ -206,6 +209,22 @@ impl Connection {
                 () = std::future::ready(()), if has_more => {}
             }
         }
+    }
+
+    /// Runs what came with the `hello`, until it takes longer than a welcome may wait.
+    async fn answer_greeting(&mut self) -> Result<(), End> {
+        let until = Instant::now() + WELCOME_WAITS;
+        self.start_jobs();
+
+        while !self.under_way.is_empty() {
+            tokio::select! {
+                outcome = self.under_way.next() => self.settle_all(outcome)?,
+                () = self.registration.mailbox.woken() => self.follow_orders()?,
+                () = sleep_until(until) => break,
+            }
+            self.start_jobs();
+        }
+        Ok(())
     }
 
     fn read(&mut self, incoming: Incoming) -> Result<(), End> {

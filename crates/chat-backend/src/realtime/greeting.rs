@@ -2,6 +2,7 @@
 
 use chat_types::close::CloseCode;
 use chat_types::id::RequestId;
+use chat_types::limits::GREETING_BYTES;
 use chat_types::problem::ErrorCode;
 use chat_types::ws::{Command, ServerDoc, Welcome};
 use tokio::time::{Instant, timeout_at};
@@ -17,9 +18,6 @@ use crate::auth::{self, Caller};
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::{OLDEST_CLIENT, VERSION};
-
-/// Bytes of a frame before the `hello` is accepted.
-const GREETING_BYTES: usize = 4 * 1024;
 
 /// A connection that has said hello.
 pub(super) struct Greeted {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use chat_types::account::Empty;
 use chat_types::endpoint::LeaveRoom;
-use chat_types::id::Seq;
+use chat_types::id::{RequestId, Seq};
+use chat_types::limits::{GREETING_BYTES, GREETING_ROOMS, TAIL};
 use chat_types::problem::ErrorCode;
 use chat_types::room::RoomKind;
 use chat_types::ws::{Command, ServerDoc, UnsubReason};
@@ -25,6 +26,41 @@ async fn two_guests_talk() {
     of_joon.say(room, "hello").await;
     assert_eq!(of_mina.heard(room).await, "안녕하세요");
     assert_eq!(of_mina.heard(room).await, "hello");
+}
+
+#[tokio::test]
+async fn rooms_that_are_asked_for_with_the_greeting_come_with_the_welcome() {
+    let app = TestApp::start().await;
+    let mina = app.guest("mina").await;
+    let mut documents = vec![serde_json::to_string(&hello(Some(mina.token()))).unwrap()];
+    for n in 0..GREETING_ROOMS {
+        let room = mina.open_page("blog", &format!("/{n}")).await.room.id;
+        let epoch = app.socket(None).await.follow(room).await.epoch;
+        let sub = Command::Sub {
+            id: RequestId(100 + n as u64),
+            room,
+            epoch: Some(epoch),
+            // Of no history, and as long as one can be.
+            since: Some(Seq((1 << 53) - 1)),
+            tail: TAIL,
+        };
+        documents.push(serde_json::to_string(&sub).unwrap());
+    }
+    let frame = documents.join("\n");
+    assert!(frame.len() <= GREETING_BYTES, "{} bytes", frame.len());
+    let mut socket = app.connect().await;
+    socket.send_text(&frame).await;
+    let answer = socket.next_frame().await;
+    let answers = answer.lines().map(|doc| serde_json::from_str(doc).unwrap());
+    let answers: Vec<ServerDoc> = answers.collect();
+    let is_welcome = matches!(answers.first(), Some(ServerDoc::Welcome(_)));
+    let subbed = answers.iter().filter_map(|doc| match doc {
+        ServerDoc::Subbed(subbed) => Some(subbed.id.0),
+        _ => None,
+    });
+    let subbed: Vec<_> = subbed.collect();
+    let asked: Vec<_> = (100..100 + GREETING_ROOMS as u64).collect();
+    assert_eq!((is_welcome, subbed), (true, asked), "{answer}");
 }
 
 #[tokio::test]

@@ -140,6 +140,7 @@ impl Client {
             caps: Vec::new(),
             client,
         });
+        self.subscribe_with_greeting(now);
     }
 
     pub(super) fn welcomed(&mut self, now: Timestamp, welcome: Welcome) {

@@ -2,7 +2,7 @@
 
 use chat_types::event::{Change, Event};
 use chat_types::id::{ClientId, Number, RoomId, Seq};
-use chat_types::limits::SYNC_PAGE;
+use chat_types::limits::{GREETING_ROOMS, SYNC_PAGE};
 use chat_types::room::History;
 use chat_types::time::Timestamp;
 use chat_types::ws::{Command, Err, Head, Page, Subbed, UnsubReason};
@@ -60,23 +60,35 @@ impl Client {
         }
     }
 
-    pub(super) fn subscribe_all(&mut self, now: Timestamp) {
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
-        for room in rooms {
-            let ended = self
-                .rooms
-                .get(&room)
-                .is_some_and(|state| matches!(state.status, RoomStatus::Ended(_)));
-            if !ended {
-                self.subscribe(now, room);
-            }
+    /// Asks for the first rooms in the same frame as the greeting.
+    pub(super) fn subscribe_with_greeting(&mut self, now: Timestamp) {
+        for room in self.rooms_to_ask().into_iter().take(GREETING_ROOMS) {
+            self.ask_for_room(now, room);
         }
     }
 
-    pub(super) fn subscribe(&mut self, now: Timestamp, room: RoomId) {
-        if !self.is_online() {
-            return;
+    /// Asks for all rooms but those that were asked for with the greeting.
+    pub(super) fn subscribe_all(&mut self, now: Timestamp) {
+        for room in self.rooms_to_ask() {
+            self.ask_for_room(now, room);
         }
+    }
+
+    fn rooms_to_ask(&self) -> Vec<RoomId> {
+        let to_ask = |state: &RoomState| {
+            state.feed.sub.is_none() && !matches!(state.status, RoomStatus::Ended(_))
+        };
+        let rooms = self.rooms.iter().filter(|(_, state)| to_ask(state));
+        rooms.map(|(room, _)| *room).collect()
+    }
+
+    pub(super) fn subscribe(&mut self, now: Timestamp, room: RoomId) {
+        if self.is_online() {
+            self.ask_for_room(now, room);
+        }
+    }
+
+    fn ask_for_room(&mut self, now: Timestamp, room: RoomId) {
         let Some(state) = self.rooms.get_mut(&room) else {
             return;
         };

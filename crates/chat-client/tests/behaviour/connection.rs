@@ -1,12 +1,15 @@
 //! Getting connected and staying so.
 
+use std::collections::BTreeSet;
+
 use chat_client::{ConnectionState, Input, Notice, StopReason};
+use chat_types::limits::GREETING_ROOMS;
 use chat_types::problem::ErrorCode;
 use chat_types::ws::{Command, ServerDoc};
 
 use crate::support::{
-    Bench, client_id, config, err, event, me, message, message_id, nth_room, ok, other, room_id,
-    sent, signed_in, token, welcome, written,
+    Bench, client_id, config, err, event, fresh, me, message, message_id, nth_room, ok, other,
+    room_id, sent, signed_in, subbed, token, welcome, written,
 };
 
 fn waits_until(bench: &Bench) -> u64 {
@@ -42,6 +45,78 @@ fn it_greets_with_the_token_and_is_online_when_welcomed() {
     assert_eq!(token.as_deref(), Some("first"));
     bench.say(welcome(*id, Some(me())));
     assert_eq!(bench.client.connection(), &ConnectionState::Online);
+}
+
+#[test]
+fn it_asks_for_rooms_with_the_greeting_and_for_more_than_a_few_after_the_welcome() {
+    let mut bench = Bench::new(signed_in());
+    for n in 0..=GREETING_ROOMS {
+        bench.feed(Input::OpenRoom {
+            room: nth_room(u64::try_from(n).unwrap()),
+            tail: 50,
+            page: None,
+        });
+    }
+    bench.feed(Input::Start);
+    let conn = bench.conn.expect("it connects");
+    bench.feed(Input::Opened { conn });
+    assert_eq!(bench.frames.len(), 1, "greeting and rooms are one frame");
+    let commands = bench.commands();
+    let [Command::Hello { id, .. }, asked @ ..] = commands.as_slice() else {
+        panic!("it greets: {commands:?}");
+    };
+    assert_eq!(asked.len(), GREETING_ROOMS);
+    bench.say(welcome(*id, Some(me())));
+    let asked_later = bench.commands();
+    let rooms = asked
+        .iter()
+        .chain(&asked_later)
+        .map(|command| match command {
+            Command::Sub { room, .. } => *room,
+            other => panic!("it follows rooms: {other:?}"),
+        });
+    let rooms: BTreeSet<_> = rooms.collect();
+    assert_eq!((asked_later.len(), rooms.len()), (1, GREETING_ROOMS + 1));
+}
+
+#[test]
+fn rooms_that_were_asked_for_with_a_greeting_are_asked_for_again_on_the_next_connection() {
+    let mut bench = Bench::new(signed_in());
+    bench.open();
+    bench.feed(Input::Start);
+    bench.feed(Input::Opened {
+        conn: bench.conn.expect("it connects"),
+    });
+    bench.close(1006, "");
+    bench.frames.clear();
+    bench.pass_until_connect();
+    bench.greet(Some(me()));
+    let commands = bench.commands();
+    assert!(
+        matches!(commands.as_slice(), [Command::Sub { .. }]),
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn what_was_asked_for_with_the_greeting_as_another_user_is_asked_for_anew() {
+    let mut bench = Bench::in_room(3);
+    bench.close(1006, "");
+    bench.frames.clear();
+    bench.pass_until_connect();
+    bench.greet(Some(other()));
+    let commands = bench.commands();
+    let [
+        Command::Sub { since: Some(_), .. },
+        Command::Sub {
+            id, since: None, ..
+        },
+    ] = commands.as_slice()
+    else {
+        panic!("it begins anew: {commands:?}");
+    };
+    bench.say(subbed(fresh(*id, 2)));
+    assert_eq!(bench.bodies().len(), 2);
 }
 
 #[test]

@@ -163,6 +163,8 @@ pub(crate) struct Bench {
     pub(crate) connects: Vec<u64>,
     pub(crate) closed: Vec<u16>,
     pub(crate) frames: Vec<String>,
+    /// Commands of the last greeting that were not looked at yet.
+    with_hello: Vec<Command>,
     pub(crate) refreshes: usize,
     pub(crate) fetches: Vec<(FetchId, HistoryQuery)>,
     pub(crate) outbox: Option<String>,
@@ -201,6 +203,7 @@ impl Bench {
             connects: Vec::new(),
             closed: Vec::new(),
             frames: Vec::new(),
+            with_hello: Vec::new(),
             refreshes: 0,
             fetches: Vec::new(),
             outbox: None,
@@ -288,7 +291,12 @@ impl Bench {
     pub(crate) fn greet(&mut self, user: Option<User>) {
         let conn = self.conn.expect("a socket was asked for");
         self.feed(Input::Opened { conn });
-        let id = self.only_id();
+        let mut commands = self.commands().into_iter();
+        let Some(Command::Hello { id, .. }) = commands.next() else {
+            panic!("it greets");
+        };
+        // What came with the greeting is looked at with what comes after the welcome.
+        self.with_hello = commands.collect();
         self.say(welcome(id, user));
     }
 
@@ -316,9 +324,11 @@ impl Bench {
     pub(crate) fn commands(&mut self) -> Vec<Command> {
         let frames = std::mem::take(&mut self.frames);
         let documents = frames.iter().flat_map(|frame| frame.lines());
-        documents
-            .map(|document| serde_json::from_str(document).expect("clients send commands"))
-            .collect()
+        let commands = documents
+            .map(|document| serde_json::from_str(document).expect("clients send commands"));
+        let mut all = std::mem::take(&mut self.with_hello);
+        all.extend(commands);
+        all
     }
 
     /// The id of the one request sent since the last look.
