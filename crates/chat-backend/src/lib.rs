@@ -150,7 +150,8 @@ impl App {
             config,
         });
         rooms::open_first(&state).await?;
-        let public = middleware::wrap(public_routes(), &state).with_state(state.clone());
+        let public =
+            middleware::wrap(public_routes(), socket_routes(), &state).with_state(state.clone());
         let admin = health::routes().with_state(state.clone());
         Ok(Self {
             state,
@@ -250,9 +251,17 @@ fn api() -> Api {
 fn public_routes() -> Router<AppState> {
     api()
         .router
-        .merge(realtime::routes())
+        .merge(realtime::stream::routes())
         .fallback(async || ApiError::new(ErrorCode::NotFound))
-        .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed))
+        .method_not_allowed_fallback(refuse_method)
+}
+
+fn socket_routes() -> Router<AppState> {
+    realtime::socket::routes().method_not_allowed_fallback(refuse_method)
+}
+
+async fn refuse_method() -> ApiError {
+    ApiError::new(ErrorCode::MethodNotAllowed)
 }
 
 /// The API document as JSON text, as committed in `docs/openapi.json`.

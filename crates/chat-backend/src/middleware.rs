@@ -5,7 +5,8 @@ mod problem;
 mod request_id;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, map_response};
+use axum::response::Response;
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
     RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -15,7 +16,6 @@ use std::time::Duration;
 use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::config::Config;
 use crate::state::AppState;
@@ -28,35 +28,54 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// For how long a browser may keep the answer of a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(1);
 
-/// Wraps the public routes.
-pub fn wrap(router: Router<AppState>, state: &AppState) -> Router<AppState> {
-    let layers = ServiceBuilder::new()
+/// Wraps the public routes. Those to the socket have no answer to compress, and no page may read what
+/// they refuse.
+pub fn wrap(
+    routes: Router<AppState>,
+    socket: Router<AppState>,
+    state: &AppState,
+) -> Router<AppState> {
+    let refusals = from_fn(problem::layer);
+    let inner = ServiceBuilder::new()
+        // Outside of the problems, so that a page may read them.
+        .layer(cors(&state.config))
+        .layer(CompressionLayer::new())
+        .layer(refusals.clone());
+    let outer = ServiceBuilder::new()
         // First of all, so that everything below is found under one id in the log.
         .layer(from_fn(request_id::layer))
         .layer(from_fn(log::layer))
         // Outside of CORS, so that the answers to preflights have them too.
-        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ))
-        .layer(header(X_FRAME_OPTIONS, "DENY"))
-        .layer(header(REFERRER_POLICY, "no-referrer"))
-        .layer(header(
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ))
-        .layer(header(CACHE_CONTROL, "no-store"))
-        // Outside of the problems, so that a page may read them.
-        .layer(cors(&state.config))
-        .layer(CompressionLayer::new())
-        .layer(from_fn(problem::layer));
-    router.layer(layers)
+        .layer(map_response(defend));
+    let socket = socket.layer(refusals);
+    routes.layer(inner).merge(socket).layer(outer)
 }
 
-fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+/// What a browser is told of every answer, unless the answer says otherwise.
+async fn defend(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in DEFENCES {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
+
+const DEFENCES: [(HeaderName, &str); 6] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (CACHE_CONTROL, "no-store"),
+];
 
 /// The exact origins of the front end. No credentials: nothing here reads a cookie.
 fn cors(config: &Config) -> CorsLayer {

@@ -366,8 +366,13 @@ impl Connection {
             }
             Command::Sub { id, room, .. } => {
                 if self.attach(id, room) {
-                    self.spawn(dispatch::run(self.context(), command));
+                    let reading = dispatch::run(self.context(), command);
+                    self.under_way.start_reading(reading);
                 }
+            }
+            Command::Sync { .. } => {
+                let reading = dispatch::run(self.context(), command);
+                self.under_way.start_reading(reading);
             }
             Command::Unsub { id, room } => {
                 self.remove(room);

@@ -28,10 +28,3 @@ pub use broker::{Broker, Inbox};
 pub use hub::Hub;
 pub use registry::Caps;
 pub use settings::Settings;
-
-use crate::state::AppState;
-
-/// The routes of live reading: the socket and the event stream.
-pub fn routes() -> axum::Router<AppState> {
-    socket::routes().merge(stream::routes())
-}

@@ -57,23 +57,23 @@ async fn connect(
         write_stall: state.hub.settings().write_stall,
     };
     let (response, opening) = handshake.accept(subprotocol, limits);
+    // The parts are on the heap: what the handshake needed, and the moves of the socket, must not stay in
+    // the memory of an idle connection.
+    let opening = Box::pin(opening);
     let tasks = state.lifecycle.tasks().clone();
-    tasks.clone().spawn(async move {
-        let Some(wire) = opening.await else { return };
+    tasks.spawn(async move {
+        let _slot = slot;
+        let Some(wire) = opening.await.map(Box::new) else {
+            return;
+        };
         metrics::counter!("chat_sockets_opened_total").increment(1);
-        // A task of its own, and the socket on the heap: what the handshake needed, and the moves
-        // of the socket, must not stay in the memory of an idle connection.
-        let wire = Box::new(wire);
-        tasks.spawn(async move {
-            let _slot = slot;
-            match refusal {
-                Some(code) => {
-                    socket_closed(Closed::Code(code));
-                    Box::pin(wire.close(code.code(), code.reason(None))).await;
-                }
-                None => connection::serve(state, wire, registration).await,
+        match refusal {
+            Some(code) => {
+                socket_closed(Closed::Code(code));
+                Box::pin(wire.close(code.code(), code.reason(None))).await;
             }
-        });
+            None => Box::pin(connection::serve(state, wire, registration)).await,
+        }
     });
     Ok(response.into_response())
 }
