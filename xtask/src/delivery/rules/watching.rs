@@ -16,11 +16,12 @@ const SEVERITIES: [&str; 2] = ["page", "ticket"];
 /// Where runbooks are, in the repository.
 const RUNBOOKS: &str = "docs/runbooks/";
 /// Metrics of others: of Prometheus itself, of kube-state-metrics, of Argo CD.
-const FOREIGN: [&str; 5] = [
+const FOREIGN: [&str; 6] = [
     "up",
     "kube_horizontalpodautoscaler_spec_max_replicas",
     "kube_horizontalpodautoscaler_status_current_replicas",
     "kube_job_status_failed",
+    "kube_pod_container_status_waiting_reason",
     "argocd_app_info",
 ];
 /// Labels that the scraping adds.
