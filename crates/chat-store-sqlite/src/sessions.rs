@@ -248,10 +248,15 @@ async fn rotate_refresh(
     if token.used_at.is_none() {
         return advance(connection, token.session, &rotate).await;
     }
-    let earlier = rotate.earlier.is_some_and(|it| token.was_used_for(&it));
-    if earlier || token.was_used_for(&rotate.successor) {
+    let by_other_key = rotate
+        .other_successor
+        .is_some_and(|it| token.was_used_for(&it));
+    if by_other_key || token.was_used_for(&rotate.successor) {
         let session = record;
-        return Ok(Rotation::Rotated { session, earlier });
+        return Ok(Rotation::Rotated {
+            session,
+            by_other_key,
+        });
     }
     revoke(connection, record.user, token.session, rotate.at).await?;
     Ok(Rotation::Reused(require(connection, token.session).await?))
@@ -285,7 +290,7 @@ async fn advance(
         .await?;
     Ok(Rotation::Rotated {
         session: require(connection, session).await?,
-        earlier: false,
+        by_other_key: false,
     })
 }
 

@@ -75,8 +75,9 @@ pub struct RotateRefresh {
     /// retry asks for the same one; who asks for another one is not the same holder, and that is
     /// reuse.
     pub successor: TokenHash,
-    /// The successor that the caller derives with its other key, while keys change: a retry may ask for it.
-    pub earlier: Option<TokenHash>,
+    /// The successor that the caller derives with its other key, while keys change: the token may have been
+    /// exchanged for that one, where the other key signs.
+    pub other_successor: Option<TokenHash>,
     /// Now.
     pub at: Timestamp,
     /// The session's new end.
@@ -94,8 +95,8 @@ pub enum Rotation {
     Rotated {
         /// The session.
         session: SessionRecord,
-        /// Whether the newest token now is the successor under the other key, not the one asked for first.
-        earlier: bool,
+        /// Whether the newest token now is [`RotateRefresh::other_successor`].
+        by_other_key: bool,
     },
     /// It had been used before: the session, its whole family, is revoked now.
     Reused(SessionRecord),

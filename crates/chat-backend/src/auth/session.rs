@@ -46,11 +46,11 @@ pub(super) async fn refresh(state: &AppState, request: Refresh) -> Result<Signed
         || ApiError::new(ErrorCode::Unauthorized).detail("the refresh token is not valid");
     let now = state.now();
     let successor = state.tokens.successor(&request.refresh_token);
-    let earlier = state.tokens.other_successor(&request.refresh_token);
+    let other_successor = state.tokens.other_successor(&request.refresh_token);
     let rotate = RotateRefresh {
         presented: hash(&request.refresh_token),
         successor: hash(&successor),
-        earlier: earlier.as_deref().map(hash),
+        other_successor: other_successor.as_deref().map(hash),
         at: now,
         expires_at: now.plus_ms(SESSION_MS),
         forget_used_before: purge::before(now, state.config.keeping.used_tokens),
@@ -58,10 +58,11 @@ pub(super) async fn refresh(state: &AppState, request: Refresh) -> Result<Signed
     match state.store.rotate_refresh(rotate).await? {
         Rotation::Rotated {
             session,
-            earlier: is_earlier,
+            by_other_key,
         } => {
             let user = state.store.user(session.user).await?.ok_or_else(refused)?;
-            let newest = earlier.filter(|_| is_earlier).unwrap_or(successor);
+            let newest = other_successor.filter(|_| by_other_key);
+            let newest = newest.unwrap_or(successor);
             signed_in(state, &user, session.id, newest)
         }
         Rotation::Reused(session) => {

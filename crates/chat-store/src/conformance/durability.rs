@@ -117,7 +117,7 @@ pub async fn a_session_survives_reopening<H: Reopen>() {
         successor: token(2),
         at: at(5),
         expires_at: at(50),
-        earlier: None,
+        other_successor: None,
         forget_used_before: at(0),
     });
     let Rotation::Rotated {

@@ -44,7 +44,7 @@ async fn rotate(store: &Shared, from: u8, to: u8, ms: u64, until: u64) -> Rotati
         successor: token(to),
         at: at(ms),
         expires_at: at(until),
-        earlier: None,
+        other_successor: None,
         forget_used_before: at(0),
     };
     store.rotate_refresh(rotate).await.unwrap()

@@ -15,7 +15,7 @@ fn rotate(presented: TokenHash, successor: TokenHash, now: Timestamp) -> RotateR
     RotateRefresh {
         presented,
         successor,
-        earlier: None,
+        other_successor: None,
         at: now,
         expires_at: at(2_000_000),
         forget_used_before: at(0),
@@ -27,8 +27,11 @@ async fn rotated(store: &Shared, from: u8, to: u8, now: Timestamp) -> SessionRec
         .rotate_refresh(rotate(token(from), token(to), now))
         .await;
     match rotation.unwrap() {
-        Rotation::Rotated { session, earlier } => {
-            assert!(!earlier, "there was one key");
+        Rotation::Rotated {
+            session,
+            by_other_key,
+        } => {
+            assert!(!by_other_key, "there was one key");
             session
         }
         other => panic!("not rotated: {other:?}"),
@@ -107,11 +110,17 @@ pub async fn a_retry_after_a_change_of_the_key_gets_the_same_successor(store: Sh
     session(&store).await;
     rotated(&store, 1, 2, at(10)).await;
     let retry = RotateRefresh {
-        earlier: Some(token(2)),
+        other_successor: Some(token(2)),
         ..rotate(token(1), token(9), at(11))
     };
     let rotation = store.rotate_refresh(retry).await.unwrap();
-    assert!(matches!(rotation, Rotation::Rotated { earlier: true, .. }));
+    assert!(matches!(
+        rotation,
+        Rotation::Rotated {
+            by_other_key: true,
+            ..
+        }
+    ));
     rotated(&store, 2, 3, at(12)).await;
 }
 
