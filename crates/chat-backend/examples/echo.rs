@@ -64,7 +64,7 @@ async fn echo(mut wire: Wire) {
             Incoming::Text(text) => wire.send_text(text).await,
             Incoming::Binary(bytes) => wire.send_binary(bytes).await,
             Incoming::Control => Ok(()),
-            Incoming::Closed | Incoming::Unfinished => return,
+            Incoming::Closed | Incoming::Gone | Incoming::Unfinished => return,
             Incoming::Broken(code) => return wire.close(code, String::new()).await,
         };
         if sent.is_err() {

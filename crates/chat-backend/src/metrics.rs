@@ -131,9 +131,9 @@ const COUNTERS: [(&str, &str); 11] = [
 const LABELLED: [(&str, &str, &str, &[&str]); 7] = [
     (
         "chat_sockets_closed_total",
-        "Sockets that ended, by why: the close code's name, or that the other side was gone.",
+        "Sockets that ended, by why: the close code's name, or that the other side closed, was gone without a word, or broke the protocol.",
         "reason",
-        &[GONE, BROKEN],
+        &[LEFT, GONE, BROKEN],
     ),
     (
         "chat_socket_refusals_total",
@@ -173,6 +173,7 @@ const LABELLED: [(&str, &str, &str, &[&str]); 7] = [
     ),
 ];
 
+const LEFT: &str = "left";
 const GONE: &str = "gone";
 const BROKEN: &str = "broken";
 const FRESH: &str = "fresh";
@@ -276,7 +277,9 @@ fn set(name: &'static str, value: usize) {
 /// How a socket ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
-    /// The other side is gone.
+    /// The other side has closed.
+    Left,
+    /// The other side is gone without a word.
     Gone,
     /// It broke the WebSocket protocol.
     Broken,
@@ -287,6 +290,7 @@ pub enum Closed {
 /// Counts a socket that ended.
 pub fn socket_closed(how: Closed) {
     let reason = match how {
+        Closed::Left => LEFT,
         Closed::Gone => GONE,
         Closed::Broken => BROKEN,
         Closed::Code(code) => code.name(),

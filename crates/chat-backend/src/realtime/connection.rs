@@ -52,7 +52,9 @@ const AGE_NOTICE: Duration = Duration::from_secs(5);
 /// How a connection ends.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The other side is gone.
+    /// The other side has closed.
+    Left,
+    /// The other side is gone without a word.
     Gone,
     /// It broke the WebSocket protocol; the code is that of RFC 6455.
     Broken(u16),
@@ -67,6 +69,7 @@ impl End {
     /// For measurements.
     const fn as_measured(&self) -> Closed {
         match self {
+            Self::Left => Closed::Left,
             Self::Gone => Closed::Gone,
             Self::Broken(_) => Closed::Broken,
             Self::Close(code, _) => Closed::Code(*code),
@@ -110,7 +113,7 @@ pub(super) async fn serve(state: AppState, mut wire: Box<Wire>, registration: Re
     };
     socket_closed(end.as_measured());
     match end {
-        End::Gone => {}
+        End::Left | End::Gone => {}
         End::Broken(code) => Box::pin(wire.close(code, String::new())).await,
         End::Close(code, retry_ms) => {
             Box::pin(wire.close(code.code(), code.reason(retry_ms))).await;
@@ -234,7 +237,8 @@ impl Connection {
             Incoming::Text(text) => Some(text),
             Incoming::Control => None,
             Incoming::Binary(_) => return Err(End::Close(CloseCode::ProtocolViolation, None)),
-            Incoming::Closed => return Err(End::Gone),
+            Incoming::Closed => return Err(End::Left),
+            Incoming::Gone => return Err(End::Gone),
             Incoming::Broken(code) => return Err(End::Broken(code)),
             Incoming::Unfinished => return Err(End::UNFINISHED),
         };

@@ -91,7 +91,8 @@ async fn first_frame(
                 Incoming::Text(text) => return Ok(text),
                 Incoming::Binary(_) => return Err(End::Close(CloseCode::ProtocolViolation, None)),
                 Incoming::Control => {}
-                Incoming::Closed => return Err(End::Gone),
+                Incoming::Closed => return Err(End::Left),
+                Incoming::Gone => return Err(End::Gone),
                 Incoming::Broken(code) => return Err(End::Broken(code)),
                 Incoming::Unfinished => return Err(End::UNFINISHED),
             },

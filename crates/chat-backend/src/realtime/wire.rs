@@ -67,8 +67,10 @@ pub enum Incoming {
     Binary(Bytes),
     /// A ping or a pong of the WebSocket protocol; pings are answered already.
     Control,
-    /// The other side has closed the socket, or is gone.
+    /// The other side has closed the socket.
     Closed,
+    /// The other side is gone without a word.
+    Gone,
     /// The other side broke the WebSocket protocol: close with this code.
     Broken(u16),
     /// The other side began a message and did not complete it in time.
@@ -208,15 +210,15 @@ impl Wire {
             Some(Err(Error::Capacity(_))) => Incoming::Broken(1009),
             Some(Err(Error::Utf8(_))) => Incoming::Broken(1007),
             Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
-                Incoming::Closed
+                Incoming::Gone
             }
             Some(Err(Error::Protocol(_))) => Incoming::Broken(1002),
             Some(Err(Error::Io(error))) => match Excess::of(&error) {
                 Some(Excess::Fragments) => Incoming::Broken(1009),
                 Some(Excess::Time) => Incoming::Unfinished,
-                None => Incoming::Closed,
+                None => Incoming::Gone,
             },
-            Some(Err(_)) | None => Incoming::Closed,
+            Some(Err(_)) | None => Incoming::Gone,
         }
     }
 

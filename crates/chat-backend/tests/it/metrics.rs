@@ -101,16 +101,21 @@ async fn sockets_are_counted_when_they_open_and_by_why_they_end() {
     let app = TestApp::start().await;
     let opened = "chat_sockets_opened_total";
     let gone = "chat_sockets_closed_total{reason=\"gone\"}";
+    let left = "chat_sockets_closed_total{reason=\"left\"}";
     let violation = closed(CloseCode::ProtocolViolation);
     let before = [
         app.value_of(opened).await,
         app.value_of(gone).await,
         app.value_of(&violation).await,
+        app.value_of(left).await,
     ];
-    let leaves = app.socket(None).await;
+    let vanishes = app.socket(None).await;
+    let mut leaves = app.socket(None).await;
     let mut breaks = app.socket(None).await;
-    app.grows(opened, before[0], 2.0).await;
-    drop(leaves);
+    app.grows(opened, before[0], 3.0).await;
+    leaves.stream.close(None).await.unwrap();
+    app.grows(left, before[3], 1.0).await;
+    drop(vanishes);
     app.grows(gone, before[1], 1.0).await;
     breaks.send_text("a\n\n").await;
     breaks.closed().await;
