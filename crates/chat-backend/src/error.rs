@@ -12,6 +12,8 @@ use chat_types::text::TextReason;
 use chat_types::ws;
 use http::StatusCode;
 
+use crate::metrics;
+
 /// Why a request was refused, in the words of the protocol.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -154,6 +156,7 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        metrics::store_failed(&error);
         match error {
             StoreError::NotFound(Missing::Membership) => {
                 Self::new(ErrorCode::Forbidden).detail("not a member of the room")
@@ -162,16 +165,11 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict(conflict) => from_conflict(conflict),
             StoreError::LimitReached(what) => Self::new(ErrorCode::LimitReached).detail(what),
             StoreError::Unavailable(cause) => {
-                metrics::counter!("chat_store_failures_total", "kind" => "unavailable")
-                    .increment(1);
                 let mut error = Self::new(ErrorCode::Unavailable).retry_after_ms(RETRY_MS);
                 error.cause = Some(cause.into());
                 error
             }
-            StoreError::Damaged(cause) => {
-                metrics::counter!("chat_store_failures_total", "kind" => "damaged").increment(1);
-                Self::internal(cause)
-            }
+            StoreError::Damaged(cause) => Self::internal(cause),
         }
     }
 }

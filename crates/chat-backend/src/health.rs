@@ -41,6 +41,7 @@ async fn readyz(State(state): State<AppState>) -> Response {
         }
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
+            metrics::store_failed(&error);
             tracing::warn!(%error, "not ready");
             refuse("the database is not available\n")
         }

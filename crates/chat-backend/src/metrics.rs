@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::response::Response;
+use chat_store::StoreError;
 use chat_types::close::CloseCode;
 use chat_types::problem::ErrorCode;
 use chat_types::room::Sent;
@@ -169,7 +170,7 @@ const LABELLED: [(&str, &str, &str, &[&str]); 7] = [
         "chat_store_failures_total",
         "Calls of the store that failed through no fault of the caller, by how.",
         "kind",
-        &["unavailable", "damaged"],
+        &[UNAVAILABLE, DAMAGED],
     ),
 ];
 
@@ -181,6 +182,8 @@ const RESUMED: &str = "resumed";
 const RESTARTED: &str = "restarted";
 const COMMITTED: &str = "committed";
 const DUPLICATE: &str = "duplicate";
+const UNAVAILABLE: &str = "unavailable";
+const DAMAGED: &str = "damaged";
 
 /// Of so many events that go out, the time of one is taken.
 const SAMPLED: u64 = 16;
@@ -321,6 +324,16 @@ pub fn followed(had_place: bool, recovered: bool) {
         (true, false) => RESTARTED,
     };
     counter!("chat_resumes_total", "result" => result).increment(1);
+}
+
+/// Counts a call of the store that failed, unless the caller was at fault.
+pub fn store_failed(error: &StoreError) {
+    let kind = match error {
+        StoreError::Unavailable(_) => UNAVAILABLE,
+        StoreError::Damaged(_) => DAMAGED,
+        StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::LimitReached(_) => return,
+    };
+    counter!("chat_store_failures_total", "kind" => kind).increment(1);
 }
 
 /// Counts a reader who was too far behind.

@@ -7,6 +7,7 @@ use chat_store::{Purge, StoreError};
 use chat_types::time::Timestamp;
 use tokio::time::sleep;
 
+use crate::metrics;
 use crate::state::AppState;
 
 /// Rows of each kind in one part.
@@ -34,6 +35,7 @@ pub async fn run(state: AppState) {
             () = sleep(settings.every) => {}
         }
         if let Err(error) = purge(&state, &settings).await {
+            metrics::store_failed(&error);
             tracing::warn!(%error, "the purge waits for its next time");
         }
     }

@@ -164,6 +164,20 @@ async fn what_is_refused_is_counted_by_why() {
 }
 
 #[tokio::test]
+async fn failures_of_the_store_are_counted_also_where_nobody_waits() {
+    let app = TestApp::start_with(&[("--heads-ms", "100")]).await;
+    let mina = app.guest("mina").await;
+    let room = mina.open_page("blog", "/no-store").await.room.id;
+    let mut socket = app.socket(None).await;
+    socket.follow(room).await;
+    let failures = "chat_store_failures_total{kind=\"unavailable\"}";
+    let before = app.value_of(failures).await;
+    // From now on only the comparison of heads asks it.
+    app.store.close().await;
+    app.grows(failures, before, 1.0).await;
+}
+
+#[tokio::test]
 async fn how_busy_store_and_passwords_are_is_told() {
     let app = TestApp::start().await;
     app.account("mina").await;

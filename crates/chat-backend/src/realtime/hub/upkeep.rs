@@ -15,6 +15,7 @@ use rand::seq::IteratorRandom;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{Hub, RETRY_MS};
+use crate::metrics::store_failed;
 use crate::realtime::broker::{Status, Topic};
 use crate::realtime::codec::encode;
 use crate::realtime::mailbox::Order;
@@ -136,6 +137,7 @@ impl Hub {
             let heads = match self.store.heads(some).await {
                 Ok(heads) => heads,
                 Err(error) => {
+                    store_failed(&error);
                     tracing::warn!(%error, "the heads of active rooms were not compared");
                     return;
                 }
@@ -157,6 +159,7 @@ impl Hub {
             let live = match self.store.live_sessions(&ids, self.clock.now()).await {
                 Ok(live) => live,
                 Err(error) => {
+                    store_failed(&error);
                     tracing::warn!(%error, "the sessions of connections were not looked up");
                     return;
                 }
@@ -221,6 +224,7 @@ impl Hub {
                 }
                 Err(StoreError::NotFound(_)) => return,
                 Err(error) => {
+                    store_failed(&error);
                     tracing::warn!(room = %room.id, %error, "the gap in a room's feed stays for now");
                     sleep(REPAIR_RETRY).await;
                 }
