@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use chat_listener::Running;
 use chat_types::account::{CreateGuest, Refresh, SignedIn};
 use chat_types::endpoint::{JoinAsGuest, NewRoom, RefreshSession};
 use chat_types::event::Change;
@@ -27,7 +28,7 @@ use self::client::{Client, Problem, Socket};
 use crate::clock::Clock;
 use crate::config;
 use crate::failure::Failure;
-use crate::{VERSION, shutdown};
+use crate::{VERSION, serve_admin, shutdown};
 
 /// The canary's name and what it says.
 const NAME: &str = "canary";
@@ -272,7 +273,7 @@ pub async fn run(
     tracing::info!(server = %settings.server, admin = %admin.local_addr()?, "singing");
     tokio::select! {
         ended = shutdown::signal() => Ok(ended?),
-        ended = axum::serve(admin, routes).into_future() => Ok(ended?),
+        () = serve_admin(admin, routes, Running::default()) => Ok(()),
         () = chat_listener::metrics::keep_up(handle) => Ok(()),
         () = sing(canary, settings.every(), clock) => Ok(()),
     }

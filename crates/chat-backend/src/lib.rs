@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use chat_listener::Served;
+use chat_listener::{Running, Served, Settings};
 use chat_store::Store;
 use chat_types::problem::ErrorCode;
 use mimalloc::MiMalloc;
@@ -62,6 +62,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The release.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Connections to an admin port at once.
+const ADMIN_CONNECTIONS: usize = 64;
 /// The oldest client release that this server serves.
 pub const OLDEST_CLIENT: &str = "0.1.0";
 
@@ -221,16 +223,26 @@ impl App {
         let running = lifecycle.running().clone();
         let serving = chat_listener::serve(public, served, settings, running);
         lifecycle.tasks().spawn(serving);
-        let ended = lifecycle.clone();
-        let admin = axum::serve(admin, admin_router);
-        lifecycle.tasks().spawn(async move {
-            let stop = async move { ended.ended().await };
-            if let Err(error) = admin.with_graceful_shutdown(stop).await {
-                tracing::error!(%error, "the admin port failed");
-            }
-        });
+        // To the end, so that the drain can be watched.
+        let serving = serve_admin(admin, admin_router, lifecycle.to_the_end());
+        lifecycle.tasks().spawn(serving);
         Ok(state)
     }
+}
+
+/// Serves an admin port until `running` drains.
+async fn serve_admin(listener: TcpListener, router: Router, running: Running) {
+    let settings = Settings {
+        connections: ADMIN_CONNECTIONS,
+        connections_per_address: ADMIN_CONNECTIONS,
+        ..Settings::default()
+    };
+    let served = Served {
+        router,
+        bad_host,
+        tls: None,
+    };
+    chat_listener::serve(listener, served, settings, running).await;
 }
 
 fn bad_host() -> Response {

@@ -78,6 +78,14 @@ impl Lifecycle {
         &self.running
     }
 
+    /// Where the connections of what serves until every background task must end run.
+    pub fn to_the_end(&self) -> Running {
+        Running {
+            tasks: self.tasks().clone(),
+            draining: self.ended.clone(),
+        }
+    }
+
     /// Runs `work` to its end even if the caller is dropped meanwhile: a client that hangs up must
     /// not cut a commit from its publication.
     ///

@@ -8,7 +8,8 @@ use chat_backend::config::{self, Cli, Command};
 use chat_testbed::outline;
 use chat_types::room::RoomKind;
 use clap::Parser;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Program, TestApp};
@@ -103,4 +104,21 @@ async fn the_program_tells_what_it_measured() {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics/canary.prom");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     outline::compare(&outline::outline(&text), &committed, folder).unwrap();
+}
+
+#[tokio::test]
+async fn its_admin_port_takes_only_whole_requests() {
+    let canary = Program::start_as(
+        &["canary"],
+        &[("CANARY_SERVER", "http://127.0.0.1:9")],
+        "true",
+    );
+    let singing: serde_json::Value = serde_json::from_str(&canary.says("singing")).unwrap();
+    let admin = singing["admin"].as_str().unwrap();
+    let mut stream = TcpStream::connect(admin).await.unwrap();
+    let nameless = b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n";
+    stream.write_all(nameless).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
