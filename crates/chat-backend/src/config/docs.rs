@@ -19,15 +19,33 @@ for services named `chat` or `chat-…`: `…_SERVICE_HOST`, `…_SERVICE_PORT`,
 A rate such as `20/1m` is a bucket of 20 that refills within a minute: 1 to 1000000 within 1 to 8760
 `ms`, `s`, `m` or `h`.
 
+";
+
+const CANARY: &str = "
+## The canary
+
+What `chat-backend canary` takes; of the above it reads what is about its log and its admin address.
+
+";
+
+const TABLE: &str = "\
 | variable | flag | default | range | meaning |
 |---|---|---|---|---|
 ";
 
 /// `docs/config.md`, made from the options.
+///
+/// # Panics
+/// Never: there is a canary.
 pub fn markdown() -> String {
     let command = Cli::command();
-    let rows = command.get_arguments().filter_map(row);
-    std::iter::once(HEAD.to_owned()).chain(rows).collect()
+    let canary = command.find_subcommand("canary");
+    let canary = canary.expect("it is a command of the program");
+    let table = |command: &clap::Command| {
+        let rows: String = command.get_arguments().filter_map(row).collect();
+        format!("{TABLE}{rows}")
+    };
+    format!("{HEAD}{}{CANARY}{}", table(&command), table(canary))
 }
 
 fn row(arg: &clap::Arg) -> Option<String> {
