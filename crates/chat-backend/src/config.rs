@@ -15,7 +15,7 @@ mod variables;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use chat_listener::{Tls, TlsError};
+use chat_listener::{Tls, TlsError, traces};
 use chat_types::room::Site;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
@@ -161,6 +161,9 @@ pub struct Config {
     /// How long is kept what nobody can see or use any more.
     #[command(flatten)]
     pub keeping: Keeping,
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: traces::Options,
 }
 
 /// How logs look.
@@ -180,6 +183,7 @@ impl Config {
         problems.extend(bounds::problems(self));
         problems.extend(self.keeping.problem());
         problems.extend(self.bus.problems());
+        problems.extend(self.traces.problems());
         problems.extend(self.tls().err().map(|error| format!("{error}.")));
         problems.extend(self.database_problem());
         if self.allowed_origins.is_empty() {

@@ -8,13 +8,16 @@ use std::sync::Arc;
 use anyhow::bail;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Command, Config};
-use chat_backend::{App, canary, openapi_json, shutdown, telemetry};
-use chat_listener::{open_files, probe};
+use chat_backend::{App, VERSION, canary, openapi_json, shutdown, telemetry};
+use chat_listener::{open_files, probe, traces};
 use chat_store::Store;
 use chat_store_postgres::PostgresStore;
 use chat_store_sqlite::SqliteStore;
 use clap::Parser;
 use tokio::net::TcpListener;
+
+/// The service's name in traces.
+const SERVICE: &str = "chat-backend";
 
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "the program's last word")]
@@ -47,6 +50,7 @@ async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
 async fn serve(mut config: Config) -> anyhow::Result<()> {
     refuse_mistakes(&config)?;
     telemetry::init(&config)?;
+    traces::start(&config.traces, SERVICE, VERSION)?;
     let connections = &mut config.sockets.connections;
     let limit = open_files::raise_limit();
     *connections = open_files::connections_within(limit, *connections, "CHAT_LIMIT_CONNECTIONS")?;
@@ -60,7 +64,10 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
         }
         built = build(config) => {
             let (app, public, admin) = built?;
-            Ok(app.serve(public, admin, told).await?)
+            let served = app.serve(public, admin, told).await;
+            // Also what the drain answered last.
+            traces::end().await;
+            Ok(served?)
         }
     }
 }

@@ -6,12 +6,13 @@
 //! told to end. Nothing here knows a route or a protocol: what a server says to a request without a
 //! valid host is its own ([`Served::bad_host`]), and a handler that keeps a connection beyond its
 //! answer finds the connection's [`Slot`] and peer among the request's extensions. What every server
-//! measures is in [`metrics`].
+//! measures is in [`metrics`], what it traces in [`traces`].
 
 #![warn(missing_docs)]
 
 mod address;
 mod body;
+pub mod client;
 mod connection;
 mod host;
 pub mod metrics;
@@ -21,6 +22,7 @@ mod slots;
 mod stall;
 mod stream;
 mod tls;
+pub mod traces;
 
 use std::sync::Arc;
 use std::time::Duration;

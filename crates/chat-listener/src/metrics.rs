@@ -9,10 +9,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
-use metrics::{Unit, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_rustls::rustls::pki_types::UnixTime;
+
+use crate::traces;
 
 /// Upper bounds of every duration, in seconds: what is fast, what is noticed, what is given up.
 const SECONDS: [f64; 13] = [
@@ -21,7 +25,7 @@ const SECONDS: [f64; 13] = [
 /// How often the values of durations are counted into those: until then each takes memory.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// The route of a request that none was found for.
-const NO_ROUTE: &str = "none";
+pub(crate) const NO_ROUTE: &str = "none";
 
 /// The process's recorder, installed by the first call, which names the release.
 ///
@@ -39,6 +43,9 @@ pub fn install(release: &'static str) -> &'static PrometheusHandle {
         describe();
         gauge!("build_info", "version" => release).set(1.0);
         gauge!("process_start_time_seconds").set(seconds(UnixTime::now()));
+        for result in [traces::SENT, traces::LOST] {
+            counter!(traces::SPANS, "result" => result).absolute(0);
+        }
         handle
     })
 }
@@ -48,6 +55,10 @@ fn describe() {
         "http_request_duration_seconds",
         Unit::Seconds,
         "From a request's head to its answer's head."
+    );
+    describe_counter!(
+        traces::SPANS,
+        "Spans of recorded traces that left for the collector, by whether it took them."
     );
     describe_gauge!("build_info", "1, with the release as a label.");
     describe_gauge!(
@@ -110,7 +121,7 @@ pub fn request(method: &Method, route: &str, status: StatusCode, elapsed: Durati
 }
 
 /// A client may invent methods; the label's values are bounded.
-fn known(method: &Method) -> &str {
+pub(crate) fn known(method: &Method) -> &str {
     match method.as_str() {
         known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
         _ => "other",

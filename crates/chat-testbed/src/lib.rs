@@ -2,12 +2,13 @@
 //! on this crate.
 //!
 //! [`Process`] is a child that never outlives its owner; [`Postgres`] is a database server of one's
-//! own, [`Nats`] a bus, [`Authority`] certificates, [`outline`] what a server measures,
+//! own, [`Nats`] a bus, [`Collector`] what takes traces, [`Authority`] certificates, [`outline`] what a server measures,
 //! and [`database`] a database of one's own on the server that a run of tests shares.
 
 #![warn(missing_docs)]
 
 mod authority;
+mod collector;
 mod config;
 mod database;
 mod error;
@@ -18,6 +19,7 @@ mod postgres;
 mod process;
 
 pub use authority::{Authority, Pair, Valid, accept};
+pub use collector::{Collector, Export};
 pub use database::{Database, database};
 pub use error::Error;
 pub use nats::Nats;

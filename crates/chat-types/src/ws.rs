@@ -420,6 +420,28 @@ pub enum UnsubReason {
 }
 
 impl Command {
+    /// The tag of its document.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::Auth { .. } => "auth",
+            Self::Sub { .. } => "sub",
+            Self::Unsub { .. } => "unsub",
+            Self::Send { .. } => "send",
+            Self::Edit { .. } => "edit",
+            Self::Delete { .. } => "delete",
+            Self::React { .. } => "react",
+            Self::Pin { .. } => "pin",
+            Self::Sync { .. } => "sync",
+            Self::Read { .. } => "read",
+            Self::Typing { .. } => "typing",
+            Self::Mode { .. } => "mode",
+            Self::Pong {} => "pong",
+            Self::Probe {} => "probe",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// The id under which this command is answered; absent for those that are not.
     pub const fn request_id(&self) -> Option<RequestId> {
         match self {

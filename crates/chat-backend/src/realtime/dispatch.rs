@@ -18,9 +18,13 @@ use crate::rooms::permissions::Act;
 use crate::state::AppState;
 use crate::{messages, reads, rooms};
 use chat_listener::AddressKey;
+use chat_listener::traces::Span;
+use tracing::Instrument;
 
 /// How often a reader looks at a room that moves on meanwhile, before they read their own start of it.
 const LOOKS: usize = 3;
+/// The command to send a message, in traces.
+const SEND: &str = "send";
 
 /// On whose behalf, and over which connection.
 pub(super) struct Context {
@@ -52,6 +56,7 @@ pub(super) struct BegunSend {
     id: RequestId,
     room: RoomId,
     sending: Sending,
+    span: Span,
 }
 
 impl BegunSend {
@@ -61,10 +66,16 @@ impl BegunSend {
     }
 
     pub(super) async fn finish(self) -> SendAnswer {
+        let in_log = self.span.in_log();
+        let sent = self.sending.sent.instrument(in_log).await;
+        if let Err(refused) = &sent {
+            let is_fault = refused.status().is_server_error();
+            self.span.refused(refused.code.name(), is_fault);
+        }
         SendAnswer {
             id: self.id,
             room: self.room,
-            sent: self.sending.sent.await,
+            sent,
         }
     }
 }
@@ -117,7 +128,27 @@ pub(super) enum Outcome {
 /// Runs a command to its end.
 pub(super) async fn run(context: Context, command: Command) -> Outcome {
     let id = command.request_id();
-    let result = match command {
+    let followed = match &command {
+        Command::Sub { room, .. } => Some(*room),
+        _ => None,
+    };
+    let span = Span::command(command.name());
+    let in_log = span.in_log();
+    match obey(&context, command).instrument(in_log).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            span.refused(error.code.name(), error.status().is_server_error());
+            let doc = refuse(id, &error);
+            match followed {
+                Some(room) => Outcome::NotSubscribed { room, doc },
+                None => Outcome::Reply(doc),
+            }
+        }
+    }
+}
+
+async fn obey(context: &Context, command: Command) -> Result<Outcome, ApiError> {
+    match command {
         Command::Sub {
             id,
             room,
@@ -127,35 +158,26 @@ pub(super) async fn run(context: Context, command: Command) -> Outcome {
         } => {
             let cursor = epoch.zip(since);
             let cursor = cursor.map(|(epoch, since)| Cursor { epoch, since });
-            return match subscribe(&context, id, room, cursor, tail).await {
-                Ok(subscribed) => subscribed,
-                Err(error) => Outcome::NotSubscribed {
-                    room,
-                    doc: refuse(Some(id), &error),
-                },
-            };
+            subscribe(context, id, room, cursor, tail).await
         }
         Command::Sync {
             id,
             room,
             after,
             limit,
-        } => sync(&context, id, room, after, limit).await,
-        Command::Auth { id, token } => authenticate(&context, id, &token).await,
-        Command::Typing { room } => {
-            // Not answered: who may not write is not told as typing.
-            return match may_type(&context, room).await {
-                Ok(()) => Outcome::Typing(room),
-                Err(_) => Outcome::Silent,
-            };
-        }
+        } => sync(context, id, room, after, limit).await,
+        Command::Auth { id, token } => authenticate(context, id, &token).await,
+        // Not answered: who may not write is not told as typing.
+        Command::Typing { room } => Ok(match may_type(context, room).await {
+            Ok(()) => Outcome::Typing(room),
+            Err(_) => Outcome::Silent,
+        }),
         Command::Read { room, number } => {
-            read(&context, room, number).await;
-            return Outcome::Silent;
+            read(context, room, number).await;
+            Ok(Outcome::Silent)
         }
-        command => change(&context, command).await,
-    };
-    result.unwrap_or_else(|error| Outcome::Reply(refuse(id, &error)))
+        command => change(context, command).await,
+    }
 }
 
 /// Begins to send a message, which puts it into the store's queue; one that is `held` is refused so.
@@ -165,6 +187,7 @@ pub(super) fn begin_send(
     held: Option<ApiError>,
 ) -> BegunSend {
     let SendCommand { id, room, message } = command;
+    let span = Span::command(SEND);
     let state = &context.state;
     let sending = match context.sender() {
         Err(refused) => Sending::refused(refused),
@@ -173,7 +196,12 @@ pub(super) fn begin_send(
             Some(held) => messages::hold_back(state, sender, room, message, held),
         },
     };
-    BegunSend { id, room, sending }
+    BegunSend {
+        id,
+        room,
+        sending,
+        span,
+    }
 }
 
 /// Other commands that change a room.

@@ -36,3 +36,5 @@ mod stream;
 mod support;
 #[cfg(target_os = "linux")]
 mod tls;
+#[cfg(target_os = "linux")]
+mod traces;

@@ -47,6 +47,8 @@ proptest! {
     fn a_command_survives_the_wire(command in command()) {
         let text = serde_json::to_string(&command).expect("a command is JSON");
         prop_assert!(!text.contains('\n'));
+        let tag = format!("{{\"t\":\"{}\"", command.name());
+        prop_assert!(text.starts_with(&tag), "{tag} in {text}");
         prop_assert_eq!(serde_json::from_str::<Command>(&text).expect("it is read"), command);
     }
 
