@@ -2,27 +2,39 @@
 
 use std::io::IsTerminal;
 
+use anyhow::Context as _;
 use clap::Parser;
+use tracing_subscriber::EnvFilter;
 
 use chat_frontend::server::{
     self,
-    config::{Cli, Command, Config},
+    config::{Cli, Command, Config, LogFormat},
 };
 
 fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("CHAT_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
     let Cli { command, config } = Cli::parse();
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config.validate()?),
+        Command::Serve => {
+            log(&config)?;
+            serve(config.validate()?)
+        }
         Command::Healthcheck => Ok(chat_listener::probe::ask(config.admin_addr)?),
     }
+}
+
+/// Starts logging to standard error, in colours only to a person.
+fn log(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log);
+    let filter = filter.context("CHAT_LOG is not a filter such as `info`")?;
+    let logs = tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+    }
+    Ok(())
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {

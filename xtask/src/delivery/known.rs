@@ -29,15 +29,23 @@ pub(crate) const EXPORTED: [&str; 3] = [
     "docs/metrics/frontend.prom",
     "docs/metrics/canary.prom",
 ];
-/// Read by the front end before its configuration is.
-const FRONTEND_LOG: &str = "CHAT_LOG";
+/// Where the front end's variables are.
+const FRONTEND_CONFIG: [&str; 2] = [
+    "crates/chat-frontend/src/server/config.rs",
+    "crates/chat-listener/src/traces/config.rs",
+];
 
 impl Known {
     /// Reads the repository.
     pub(crate) fn read() -> anyhow::Result<Self> {
-        let mut known = Self {
+        let known = Self {
             backend: table(&file("docs/config.md")?),
-            frontend: environment(&file("crates/chat-frontend/src/server/config.rs")?),
+            frontend: environment(
+                &FRONTEND_CONFIG
+                    .map(file)
+                    .into_iter()
+                    .collect::<Result<String, _>>()?,
+            ),
             metrics: exported(
                 &EXPORTED
                     .map(file)
@@ -58,7 +66,6 @@ impl Known {
                 bail!("no {what} was found where they used to be");
             }
         }
-        known.frontend.insert(FRONTEND_LOG.to_owned());
         Ok(known)
     }
 }
@@ -151,6 +158,7 @@ mod tests {
         assert!(
             known.frontend.contains("CHAT_FRONTEND_ADDR")
                 && known.frontend.contains("API_BASE_URL")
+                && known.frontend.contains("OTEL_EXPORTER_OTLP_ENDPOINT")
         );
         assert!(
             known.metrics.contains_key("chat_connections"),

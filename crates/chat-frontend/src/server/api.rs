@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::body::Bytes;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
+use chat_listener::client;
+use chat_listener::traces::{Span, TRACEPARENT};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tracing::Instrument;
 
 /// How long the API may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,38 +33,50 @@ impl Api {
     /// # Errors
     /// When the address is https and the machine trusts nobody.
     pub fn new(base: String) -> anyhow::Result<Self> {
-        let config = ClientConfig::builder_with_provider(ring::default_provider().into())
-            .with_safe_default_protocol_versions()?;
-        let config = if base.starts_with("https://") {
-            config.with_native_roots().context(
-                "no certificate authority is trusted here, so the API cannot be asked over https; \
-                 install ca-certificates, or name a file in PEM in SSL_CERT_FILE",
-            )?
-        } else {
-            config.with_root_certificates(RootCertStore::empty())
-        };
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config.with_no_client_auth())
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let connector = client::connector(base.starts_with("https://")).context(
+            "no certificate authority is trusted here, so the API cannot be asked over https; \
+             install ca-certificates, or name a file in PEM in SSL_CERT_FILE",
+        )?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { base, client })
     }
 
-    /// What the API answers to `GET path`, whole and in time.
-    ///
-    /// # Errors
-    /// When it cannot be reached, is not the one that it says, or is too slow or too long.
-    pub async fn get(&self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
-        let address: Uri = format!("{}{path}", self.base).parse()?;
+    /// What the API answers to `GET path`, whole and in time. The question is a trace of its own, by the
+    /// route of that path: many visitors may wait for its answer, or nobody. `None`, and why in the log, when
+    /// it cannot be reached, is not the one that it says, or is too slow or too long.
+    pub async fn get(&self, route: &'static str, path: &str) -> Option<(StatusCode, Bytes)> {
+        let span = Span::question(&Method::GET, route);
+        let in_log = span.in_log();
         let asking = async {
-            let response = self.client.get(address).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();
-            let body = body.await.map_err(anyhow::Error::from_boxed)?;
-            anyhow::Ok((status, body.to_bytes()))
+            let asking = timeout(PATIENCE, self.ask(path, span.traceparent()));
+            match asking.await.unwrap_or_else(|late| Err(late.into())) {
+                Ok((status, body)) => {
+                    span.answered(status);
+                    Some((status, body))
+                }
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "the API cannot be asked");
+                    span.refused("unavailable", true);
+                    None
+                }
+            }
         };
-        timeout(PATIENCE, asking).await?
+        asking.instrument(in_log).await
+    }
+
+    async fn ask(
+        &self,
+        path: &str,
+        traceparent: Option<HeaderValue>,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let mut request = Request::get(format!("{}{path}", self.base)).body(Empty::new())?;
+        if let Some(parent) = traceparent {
+            request.headers_mut().insert(TRACEPARENT, parent);
+        }
+        let response = self.client.request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();
+        let body = body.await.map_err(anyhow::Error::from_boxed)?;
+        Ok((status, body.to_bytes()))
     }
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chat_listener::{Tls, TlsError};
-use clap::{Args, Parser, Subcommand, value_parser};
+use chat_listener::{Tls, TlsError, traces};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::config::API_BASE_URL;
 
@@ -134,6 +134,27 @@ pub struct Config {
         value_parser = value_parser!(u64).range(..=3_600_000)
     )]
     pub grace_ms: u64,
+
+    /// What is logged, as a filter of `tracing`.
+    #[arg(long, env = "CHAT_LOG", default_value = "info")]
+    pub log: String,
+
+    /// How logs look.
+    #[arg(long, env = "CHAT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: traces::Options,
+}
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
 }
 
 /// Bytes that the system holds for a connection beyond what is on the way: with the default limit of a

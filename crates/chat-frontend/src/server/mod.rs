@@ -21,7 +21,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use chat_listener::{Running, Served, Settings, metrics, open_files};
+use chat_listener::{Running, Served, Settings, metrics, open_files, traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
@@ -75,6 +75,8 @@ impl AppState {
     }
 }
 
+/// The server's name in traces.
+const SERVICE: &str = "chat-frontend";
 /// The release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Connections to the admin port at once.
@@ -83,9 +85,11 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// Serves until the process is asked to stop, then lets answers under way finish.
 ///
 /// # Errors
-/// Names the address that cannot be listened on, or the assets or the certificate that cannot be used.
+/// Names the address that cannot be listened on, or the assets, the certificate or the collector of traces
+/// that cannot be used.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let measured = metrics::install(VERSION);
+    traces::start(&config.traces, SERVICE, VERSION)?;
     let assets = Assets::load(&config.assets)?;
     let connections = config.connections_within(open_files::raise_limit())?;
     let settings = config.listener(connections);
@@ -120,6 +124,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     }
     stop.received().await;
     end(&running, grace).await;
+    traces::end().await;
     Ok(())
 }
 
@@ -155,6 +160,7 @@ pub fn router(state: AppState) -> Router {
         .route("/embed.js", get(assets::loader))
         .layer(from_fn(headers::common))
         .layer(from_fn(metrics::measured))
+        .layer(from_fn(traces::traced))
         .with_state(state)
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use chat_listener::AddressKey;
+use chat_types::endpoint::{Endpoint, GetSite};
 use chat_types::id::SiteKey;
 use chat_types::room::Site;
 use futures_util::FutureExt;
@@ -151,11 +152,9 @@ impl Sites {
     }
 
     async fn request(&self, site: &SiteKey) -> Answer {
-        let answer = self.0.api.get(&format!("/v1/sites/{site}")).await;
-        let (status, body) = answer.map_err(|error| {
-            tracing::warn!(error = format!("{error:#}"), "the API cannot be asked");
-            SiteError::Unavailable
-        })?;
+        let path = format!("/v1/sites/{site}");
+        let answer = self.0.api.get(GetSite::PATH, &path);
+        let (status, body) = answer.await.ok_or(SiteError::Unavailable)?;
         match status {
             StatusCode::OK => {
                 let site: Site =

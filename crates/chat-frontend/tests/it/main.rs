@@ -12,3 +12,4 @@ mod metrics;
 mod shutdown;
 mod support;
 mod tls;
+mod traces;

@@ -155,9 +155,11 @@ fn write_assets(folder: &Path) {
     write("app.wasm", &vec![b'x'; BIG]);
 }
 
-/// Where the program says that it listens.
+/// Where the program says that it listens, in words or in JSON.
 fn address_in(log: &str, port: &str) -> Option<SocketAddr> {
-    let (_, after) = log.split_once(&format!(" {port}="))?;
-    let (address, _) = after.split_once(' ')?;
+    let in_words = log.split_once(&format!(" {port}="));
+    let in_json = || log.split_once(&format!("\"{port}\":\""));
+    let (_, after) = in_words.or_else(in_json)?;
+    let (address, _) = after.split_once([' ', '"'])?;
     address.parse().ok()
 }
