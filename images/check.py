@@ -160,14 +160,20 @@ def child_of(process):
 
 def check_backend_answers(checks, image):
     checks.that(get(image["admin"], "/healthz")[0] == 200, "/healthz")
-    status, _, body = get(image["admin"], "/metrics")
-    checks.that(status == 200 and b"build_info" in body, "/metrics")
+    check_metrics(checks, image)
     status, headers, _ = get(image["port"], "/v1/meta", {"Accept-Encoding": "gzip"})
     checks.that(status == 200, "/v1/meta")
     checks.that("strict-transport-security" not in headers, "plain HTTP promises no TLS")
 
 
+def check_metrics(checks, image):
+    status, _, body = get(image["admin"], "/metrics")
+    built = re.search(rb'^build_info\{[^}]*revision="[0-9a-f]{40}"', body, re.MULTILINE)
+    checks.that(status == 200 and built is not None, "/metrics names the commit")
+
+
 def check_frontend_answers(checks, image):
+    check_metrics(checks, image)
     status, _, page = get(image["port"], "/")
     checks.that(status == 200 and b"https://api.chat.example.org" in page, "the page knows its API")
     wasm = re.search(rb"/assets/app-[0-9a-f]+\.wasm", page)

@@ -251,16 +251,19 @@ async fn hear(reader: &mut Socket, sent: MessageId) -> Result<(), Problem> {
     }
 }
 
-/// Sings until SIGTERM or Ctrl-C, and tells its measurements on `admin`.
+/// Sings until SIGTERM or Ctrl-C, and tells its measurements, with the commit that it was built from, on
+/// `admin`.
 ///
 /// # Errors
 /// When signals cannot be waited for, or as [`Canary::new`].
 pub async fn run(
     settings: &config::Canary,
+    revision: &str,
     admin: TcpListener,
     clock: Arc<dyn Clock>,
 ) -> Result<(), Failure> {
-    let handle = chat_listener::metrics::install(VERSION);
+    let handle = chat_listener::metrics::install();
+    chat_listener::metrics::built(VERSION, revision);
     describe();
     let canary = Canary::new(settings)?;
     let routes = Router::new()

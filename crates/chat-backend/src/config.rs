@@ -140,6 +140,9 @@ pub struct Config {
     /// How long an access token lasts, in milliseconds; clients renew theirs before it ends.
     #[arg(long, env = "CHAT_ACCESS_TOKEN_MS", default_value_t = ACCESS_MS)]
     pub access_token_ms: u64,
+    /// The commit that the program was built from, for the metric `build_info`; the image names its own.
+    #[arg(long, env = "CHAT_REVISION", default_value = "unknown")]
+    pub revision: String,
     /// What is logged, as a filter of `tracing`.
     #[arg(long, env = "CHAT_LOG", default_value = "info")]
     pub log: String,

@@ -112,6 +112,7 @@ impl App {
         let sites = config.sites.iter().map(|site| site.key.clone());
         store.retain_sites(sites.collect()).await?;
         metrics::handle();
+        chat_listener::metrics::built(VERSION, &config.revision);
         let key = config
             .secret_key
             .as_ref()

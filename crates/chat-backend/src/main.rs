@@ -84,7 +84,8 @@ async fn build(config: Config) -> anyhow::Result<(App, TcpListener, TcpListener)
 async fn sing(config: &Config, canary: &config::Canary) -> anyhow::Result<()> {
     telemetry::init(config)?;
     let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr).await?;
-    Ok(canary::run(canary, admin, Arc::new(SystemClock)).await?)
+    let clock = Arc::new(SystemClock);
+    Ok(canary::run(canary, &config.revision, admin, clock).await?)
 }
 
 async fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {

@@ -203,7 +203,7 @@ static FANOUT: LazyLock<Histogram> = LazyLock::new(|| {
 /// When something else has installed a recorder before.
 pub fn handle() -> &'static PrometheusHandle {
     static HANDLE: LazyLock<&'static PrometheusHandle> = LazyLock::new(|| {
-        let handle = chat_listener::metrics::install(crate::VERSION);
+        let handle = chat_listener::metrics::install();
         describe();
         handle
     });

@@ -27,11 +27,11 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// The route of a request that none was found for.
 pub(crate) const NO_ROUTE: &str = "none";
 
-/// The process's recorder, installed by the first call, which names the release.
+/// The process's recorder, installed by the first call.
 ///
 /// # Panics
 /// When something else has installed a recorder before.
-pub fn install(release: &'static str) -> &'static PrometheusHandle {
+pub fn install() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
@@ -41,13 +41,17 @@ pub fn install(release: &'static str) -> &'static PrometheusHandle {
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).expect("nobody else installs a recorder");
         describe();
-        gauge!("build_info", "version" => release).set(1.0);
         gauge!("process_start_time_seconds").set(seconds(UnixTime::now()));
         for result in [traces::SENT, traces::LOST] {
             counter!(traces::SPANS, "result" => result).absolute(0);
         }
         handle
     })
+}
+
+/// Names the release, and the commit that it was built from.
+pub fn built(release: &'static str, revision: &str) {
+    gauge!("build_info", "version" => release, "revision" => revision.to_owned()).set(1.0);
 }
 
 fn describe() {
@@ -60,7 +64,10 @@ fn describe() {
         traces::SPANS,
         "Spans of recorded traces that left for the collector, by whether it took them."
     );
-    describe_gauge!("build_info", "1, with the release as a label.");
+    describe_gauge!(
+        "build_info",
+        "1, with the release and the commit that it was built from as labels."
+    );
     describe_gauge!(
         "process_start_time_seconds",
         Unit::Seconds,

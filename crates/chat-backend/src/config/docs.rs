@@ -24,7 +24,8 @@ A rate such as `20/1m` is a bucket of 20 that refills within a minute: 1 to 1000
 const CANARY: &str = "
 ## The canary
 
-What `chat-backend canary` takes; of the above it reads what is about its log and its admin address.
+What `chat-backend canary` takes; of the above it reads what is about its log, its admin address and its
+commit.
 
 ";
 

@@ -178,6 +178,15 @@ async fn failures_of_the_store_are_counted_also_where_nobody_waits() {
 }
 
 #[tokio::test]
+async fn the_release_is_told_with_the_commit_that_it_was_built_from() {
+    let app = TestApp::start_with(&[("--revision", "4bf92f35")]).await;
+    let version = env!("CARGO_PKG_VERSION");
+    let series = format!("build_info{{version=\"{version}\",revision=\"4bf92f35\"}} 1\n");
+    let measured = app.measured().await;
+    assert!(measured.contains(&series), "{series} in\n{measured}");
+}
+
+#[tokio::test]
 async fn how_busy_store_and_passwords_are_is_told() {
     let app = TestApp::start().await;
     app.account("mina").await;

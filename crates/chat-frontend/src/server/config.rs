@@ -54,6 +54,10 @@ pub struct Config {
     #[arg(long, env = "TLS_KEY_FILE")]
     pub tls_key_file: Option<PathBuf>,
 
+    /// The commit that the program was built from, for the metric `build_info`; the image names its own.
+    #[arg(long, env = "CHAT_FRONTEND_REVISION", default_value = "unknown")]
+    pub revision: String,
+
     /// The directory of the built client, with its manifest.json.
     #[arg(long, env = "CHAT_FRONTEND_ASSETS", default_value = "target/site")]
     pub assets: PathBuf,

@@ -88,7 +88,8 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// Names the address that cannot be listened on, or the assets, the certificate or the collector of traces
 /// that cannot be used.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let measured = metrics::install(VERSION);
+    let measured = metrics::install();
+    metrics::built(VERSION, &config.revision);
     traces::start(&config.traces, SERVICE, VERSION)?;
     let assets = Assets::load(&config.assets)?;
     let connections = config.connections_within(open_files::raise_limit())?;
@@ -172,7 +173,7 @@ pub fn admin_router() -> Router {
         .route("/readyz", get(|| async { StatusCode::OK }))
         .route(
             "/metrics",
-            get(|| async { metrics::export(metrics::install(VERSION)) }),
+            get(|| async { metrics::export(metrics::install()) }),
         )
 }
 

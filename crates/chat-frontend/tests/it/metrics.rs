@@ -31,6 +31,13 @@ fn the_committed_list_of_metrics_is_what_is_exported() {
 }
 
 #[test]
+fn the_release_is_told_with_the_commit_that_it_was_built_from() {
+    let front_end = FrontEnd::start(&[("CHAT_FRONTEND_REVISION", "4bf92f35")]);
+    let text = measured(&front_end);
+    assert!(text.contains("revision=\"4bf92f35\"} 1\n"), "{text}");
+}
+
+#[test]
 fn requests_are_counted_by_their_route_and_never_by_their_path() {
     let front_end = FrontEnd::start(&[]);
     front_end.get("/assets/app.js", "");
