@@ -1,5 +1,5 @@
-//! What every server measures, for Prometheus: its requests by route, its process, its release, its
-//! certificate. Labels come from bounded sets, never from what somebody sent.
+//! What every server measures, for Prometheus: its requests by route, its process and its runtime, its
+//! release, its certificate. Labels come from bounded sets, never from what somebody sent.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_rustls::rustls::pki_types::UnixTime;
 
@@ -79,6 +80,17 @@ fn describe() {
         "Memory that the process has."
     );
     describe_gauge!("process_open_fds", "Files and sockets that are open.");
+    describe_gauge!("tokio_workers", "Threads that work on tasks.");
+    describe_gauge!(
+        "tokio_workers_busy_seconds",
+        Unit::Seconds,
+        "For how long they have been busy since the start, all together."
+    );
+    describe_gauge!("tokio_alive_tasks", "Tasks that have begun and not ended.");
+    describe_gauge!(
+        "tokio_global_queue_depth",
+        "Tasks that wait for whichever worker is free first."
+    );
     describe_gauge!(
         "tls_certificate_expiry_timestamp_seconds",
         Unit::Seconds,
@@ -99,6 +111,7 @@ pub async fn keep_up(handle: &'static PrometheusHandle) {
 /// Everything that was measured, as Prometheus reads it.
 pub fn export(handle: &PrometheusHandle) -> Response {
     measure_process();
+    measure_runtime();
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4")],
         handle.render(),
@@ -158,6 +171,25 @@ fn measure_process() {
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         gauge!("process_open_fds").set(open.count() as f64);
     }
+}
+
+/// What the runtime says that works on this request, of what tokio counts without `tokio_unstable`.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "no gauge needs more than 52 bits"
+)]
+fn measure_runtime() {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    let runtime = runtime.metrics();
+    let workers = runtime.num_workers();
+    let busy = (0..workers).map(|worker| runtime.worker_total_busy_duration(worker));
+    let busy: Duration = busy.sum();
+    gauge!("tokio_workers").set(workers as f64);
+    gauge!("tokio_workers_busy_seconds").set(busy.as_secs_f64());
+    gauge!("tokio_alive_tasks").set(runtime.num_alive_tasks() as f64);
+    gauge!("tokio_global_queue_depth").set(runtime.global_queue_depth() as f64);
 }
 
 #[expect(

@@ -187,6 +187,16 @@ async fn the_release_is_told_with_the_commit_that_it_was_built_from() {
 }
 
 #[tokio::test]
+async fn how_busy_the_runtime_is_is_told() {
+    let app = TestApp::start().await;
+    assert!(app.value_of("tokio_workers").await >= 1.0);
+    assert!(app.value_of("tokio_alive_tasks").await >= 1.0);
+    assert!(app.value_of("tokio_global_queue_depth").await >= 0.0);
+    let busy = app.value_of("tokio_workers_busy_seconds").await;
+    app.grows("tokio_workers_busy_seconds", busy, 0.001).await;
+}
+
+#[tokio::test]
 async fn how_busy_store_and_passwords_are_is_told() {
     let app = TestApp::start().await;
     app.account("mina").await;
