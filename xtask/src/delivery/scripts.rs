@@ -355,6 +355,19 @@ fn a_slow_build_never_moves_a_tag_backwards() {
 }
 
 #[test]
+fn what_a_later_release_took_back_is_not_released_after_it() {
+    let world = World::begin();
+    let first = world.change("docs/a.md");
+    world.bumped(&first);
+    let page = world.change("crates/chat-frontend/src/lib.rs");
+    git(&world.ci(), &["revert", "--no-edit", &page]);
+    let late = world.change("crates/chat-backend/src/main.rs");
+    world.bumped(&late);
+    world.bumped(&page);
+    assert_eq!(world.runs(), each(&late, &first));
+}
+
+#[test]
 fn after_a_rollback_the_next_change_of_the_side_moves_on_and_no_other() {
     let world = World::begin();
     let good = world.change("crates/chat-backend/src/main.rs");

@@ -64,6 +64,9 @@ pub(crate) fn check(options: &Options) -> anyhow::Result<()> {
         options.against.as_deref(),
         options.while_unreleased.as_deref(),
     )?;
+    if let Some(later) = released.overtaking()? {
+        return overtaken(later, options);
+    }
     stages.heading(&format!("Compared with {}", released.describe()));
     tools::check_compilers()?;
     tools::fetch_crates()?;
@@ -82,6 +85,16 @@ pub(crate) fn check(options: &Options) -> anyhow::Result<()> {
     }
     stages.heading("Summary");
     summarise(&results, options.part.is_some() || tools::in_ci())
+}
+
+/// What was overtaken while it was tested is not released any more. Who names a later commit means
+/// something else, and is told how to get it.
+fn overtaken(later: &str, options: &Options) -> anyhow::Result<()> {
+    if options.against.is_some() {
+        bail!("{later} is later than this commit: check that one out, and name this one");
+    }
+    println!("{later} runs and is later than this commit: nothing of this one will be released");
+    Ok(())
 }
 
 /// Says how each part ended. What did not run fails the command where it has to run: in CI, and when it

@@ -1,8 +1,10 @@
 //! Which commits run: what a release has to get on with.
 
+use std::path::Path;
+
 use anyhow::{Context as _, bail};
 
-use crate::process;
+use crate::{paths, process};
 
 /// The commits whose images run. The sides are released apart, so they may differ.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,6 +62,23 @@ impl Released {
         commits
     }
 
+    /// The commit that runs though it is later than HEAD. CI releases nothing of HEAD then, for either side:
+    /// see `.ci/bump`.
+    pub(super) fn overtaking(&self) -> anyhow::Result<Option<&str>> {
+        for commit in self.commits() {
+            match Order::of(paths::root(), commit, "HEAD") {
+                Order::Earlier => {}
+                Order::Later => return Ok(Some(commit)),
+                Order::Apart => {
+                    bail!(
+                        "{commit} runs and is no part of this branch: merge it, or rebase onto it"
+                    )
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Both in words.
     pub(super) fn describe(&self) -> String {
         let short = |commit: &str| commit[..12].to_owned();
@@ -71,6 +90,41 @@ impl Released {
             short(&self.backend),
             short(&self.frontend)
         )
+    }
+}
+
+/// How a commit stands to another one in the history.
+#[derive(Debug, PartialEq, Eq)]
+enum Order {
+    /// It is a part of the other one, or that one itself.
+    Earlier,
+    /// The other one is a part of it.
+    Later,
+    /// Each has something that the other one has not.
+    Apart,
+}
+
+impl Order {
+    fn of(repository: &Path, commit: &str, other: &str) -> Self {
+        let repository = repository.to_string_lossy();
+        let holds = |whole: &str, part: &str| {
+            let arguments = [
+                "-C",
+                &*repository,
+                "merge-base",
+                "--is-ancestor",
+                part,
+                whole,
+            ];
+            process::answer("git", &arguments).is_some()
+        };
+        if holds(other, commit) {
+            Self::Earlier
+        } else if holds(commit, other) {
+            Self::Later
+        } else {
+            Self::Apart
+        }
     }
 }
 
@@ -109,6 +163,30 @@ mod tests {
         let error = Released::of_sides(Some("1".repeat(40)), None).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("fetch the whole history"), "{error}");
+    }
+
+    #[test]
+    fn what_runs_is_earlier_later_or_of_another_history() {
+        let repository = tempfile::tempdir().unwrap();
+        let root = repository.path();
+        let git = |arguments: &[&str]| {
+            let folder = root.to_string_lossy();
+            let person = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+            let whole = [&["-C", &*folder], &person[..], arguments].concat();
+            process::answer("git", &whole).unwrap()
+        };
+        let commit = |parents: &[&str]| {
+            let tree = git(&["write-tree"]);
+            git(&[&["commit-tree", &tree, "-m", "change"], parents].concat())
+        };
+        git(&["init", "--quiet"]);
+        let first = commit(&[]);
+        let second = commit(&["-p", &first]);
+        let sibling = commit(&["-p", &first, "-m", "another"]);
+        assert_eq!(Order::of(root, &first, &second), Order::Earlier);
+        assert_eq!(Order::of(root, &first, &first), Order::Earlier);
+        assert_eq!(Order::of(root, &second, &first), Order::Later);
+        assert_eq!(Order::of(root, &sibling, &second), Order::Apart);
     }
 
     #[test]
