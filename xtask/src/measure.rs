@@ -90,11 +90,12 @@ const SHARE: &str = "--of-saturation=80";
 impl Figure {
     fn load(self) -> Vec<&'static str> {
         match self {
+            // As many under way as readers can take: of more, some fall out of the ring and page.
             Self::FanOut => vec![
                 "--clients=4",
                 "--readers=1000",
-                "--senders=64",
-                "--window=8",
+                "--senders=32",
+                "--window=4",
                 "--bytes=128",
                 "--seconds=10",
             ],
@@ -126,7 +127,7 @@ impl Figure {
     /// The options of the yardstick; empty: there is none.
     fn reference(self) -> Vec<&'static str> {
         match self {
-            Self::FanOut => vec!["--readers=1000", "--senders=64", "--window=8"],
+            Self::FanOut => vec!["--readers=1000", "--senders=32", "--window=4"],
             Self::SmallRooms => SMALL_ROOMS_REFERENCE.to_vec(),
             Self::Fairness => [SMALL_ROOMS_REFERENCE, &[SHARE]].concat(),
             Self::Connecting => vec![

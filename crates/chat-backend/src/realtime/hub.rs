@@ -40,8 +40,9 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use chat_listener::AddressKey;
 
-/// When clients come back after a drain or a move: soon, but not all at once.
-pub(super) const RETRY_MS: std::ops::Range<u64> = 200..2_000;
+/// When clients come back after a drain or a move: soon, but not all at once. What is written meanwhile
+/// waits as long, and no message is to take 2 s.
+pub(super) const RETRY_MS: std::ops::Range<u64> = 200..1_500;
 
 /// The sockets of this process.
 pub struct Hub {
