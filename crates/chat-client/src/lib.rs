@@ -20,6 +20,7 @@ mod clock;
 mod effect;
 mod frames;
 mod input;
+mod list_map;
 mod outbox;
 mod rng;
 mod room;

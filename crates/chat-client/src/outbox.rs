@@ -4,8 +4,6 @@
 //! one before it was refused for now, and overtake it. Little time is lost by that, since a room's
 //! rate limit lets a few a second through at most.
 
-use std::collections::BTreeMap;
-
 use chat_types::decode::{self, Decode, Fields};
 use chat_types::id::{ClientId, RoomId, Seq, UserId};
 use chat_types::limits::Limits;
@@ -13,6 +11,7 @@ use chat_types::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::list_map::ListMap;
 use crate::row::{Pending, PendingState};
 
 /// The most messages that wait at once, over all rooms.
@@ -77,7 +76,7 @@ impl Default for Rate {
 pub(crate) struct Outbox {
     author: Option<UserId>,
     items: Vec<Pending>,
-    paces: BTreeMap<RoomId, Pace>,
+    paces: ListMap<RoomId, Pace>,
     rate: Rate,
     changed: bool,
 }
@@ -226,14 +225,14 @@ impl Outbox {
 
     /// The message is under way.
     pub(crate) fn started(&mut self, room: RoomId, client_id: ClientId, now: Timestamp) {
-        let pace = self.paces.entry(room).or_default();
+        let pace = self.paces.get_or_default(room);
         pace.under_way = Some(client_id);
         self.rate.take(pace, now);
     }
 
     /// The message is answered, or given up: the next one of its room may go.
     pub(crate) fn ended(&mut self, room: RoomId, client_id: ClientId) {
-        if let Some(pace) = self.paces.get_mut(&room) {
+        if let Some(pace) = self.paces.get_mut(room) {
             pace.under_way.take_if(|id| *id == client_id);
         }
     }
@@ -251,14 +250,14 @@ impl Outbox {
     /// What waits in rooms in which nothing is under way.
     fn waiting(&self) -> impl Iterator<Item = &Pending> {
         self.items.iter().filter(|item| {
-            let pace = self.paces.get(&item.room);
+            let pace = self.paces.get(item.room);
             item.state == PendingState::Sending && pace.is_none_or(|pace| pace.under_way.is_none())
         })
     }
 
     /// When the next message to a room may go.
     fn pace(&self, room: RoomId) -> Timestamp {
-        let pace = self.paces.get(&room).copied().unwrap_or_default();
+        let pace = self.paces.get(room).copied().unwrap_or_default();
         self.rate.ready_at(pace)
     }
 
@@ -270,19 +269,19 @@ impl Outbox {
 
     /// Waits in a room before the next attempt.
     pub(crate) fn hold(&mut self, room: RoomId, until: Timestamp) {
-        let pace = self.paces.entry(room).or_default();
+        let pace = self.paces.get_or_default(room);
         pace.until = pace.until.max(until);
         pace.refusals = pace.refusals.saturating_add(1);
     }
 
     /// How often in a row the server asked to wait in a room.
     pub(crate) fn refusals(&self, room: RoomId) -> u32 {
-        self.paces.get(&room).map_or(0, |pace| pace.refusals)
+        self.paces.get(room).map_or(0, |pace| pace.refusals)
     }
 
     /// A message went through.
     pub(crate) fn unhold(&mut self, room: RoomId) {
-        if let Some(pace) = self.paces.get_mut(&room) {
+        if let Some(pace) = self.paces.get_mut(room) {
             pace.refusals = 0;
         }
     }

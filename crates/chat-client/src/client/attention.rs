@@ -20,7 +20,7 @@ const OVERTAKEN_MS: u64 = 1_000;
 impl Client {
     pub(super) fn ephemeral(&mut self, now: Timestamp, room: RoomId, data: Ephemeral) {
         let own = self.user.as_ref().map(|user| user.id);
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         match data {
@@ -45,7 +45,7 @@ impl Client {
     }
 
     pub(super) fn mark_read(&mut self, room: RoomId, number: Number) {
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         let number = number.min(state.last_number);
@@ -60,7 +60,7 @@ impl Client {
         if !self.can_write() || self.is_idle() {
             return;
         }
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         let due = state
@@ -74,9 +74,9 @@ impl Client {
 
     pub(super) fn check_rooms(&mut self, now: Timestamp) {
         let writes = self.can_write();
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        let rooms: Vec<RoomId> = self.rooms.keys().collect();
         for room in rooms {
-            let Some(state) = self.rooms.get_mut(&room) else {
+            let Some(state) = self.rooms.get_mut(room) else {
                 continue;
             };
             let typists = state.typing.len();

@@ -1,7 +1,7 @@
 //! Edits, deletions, reactions and pins. Each sets something, so repeating it after a lost
 //! connection is harmless: they wait in memory until they are answered.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use chat_types::id::{MessageId, RequestId, RoomId};
 use chat_types::problem::ErrorCode;
@@ -10,6 +10,7 @@ use chat_types::ws::{Command, Err};
 
 use super::{Client, Request};
 use crate::effect::{FailedCommand, Failure, Notice, RoomChange};
+use crate::list_map::ListMap;
 use crate::room::key_of;
 
 /// The most commands that wait at once.
@@ -41,7 +42,7 @@ pub(super) struct Mutation {
 #[derive(Default)]
 pub(crate) struct Commands {
     waiting: VecDeque<Mutation>,
-    under_way: BTreeMap<RequestId, Mutation>,
+    under_way: ListMap<RequestId, Mutation>,
     hold_until: Option<Timestamp>,
 }
 
@@ -61,7 +62,7 @@ impl Commands {
 
     /// The connection is gone: what it did not answer is asked again on the next one, in order.
     pub(super) fn recall(&mut self) {
-        for mutation in std::mem::take(&mut self.under_way).into_values().rev() {
+        for mutation in self.under_way.take_values().rev() {
             self.waiting.push_front(mutation);
         }
     }
@@ -122,13 +123,13 @@ impl Client {
     }
 
     pub(super) fn command_done(&mut self, id: RequestId) {
-        if let Some(mutation) = self.commands.under_way.remove(&id) {
+        if let Some(mutation) = self.commands.under_way.remove(id) {
             self.show_command(mutation.room, mutation.message_id);
         }
     }
 
     pub(super) fn command_refused(&mut self, now: Timestamp, id: RequestId, error: &Err) {
-        let Some(mutation) = self.commands.under_way.remove(&id) else {
+        let Some(mutation) = self.commands.under_way.remove(id) else {
             return;
         };
         if error.code == ErrorCode::TokenExpired {
@@ -149,7 +150,7 @@ impl Client {
         let user = self.user.as_ref().map(|user| user.id);
         let message = self
             .rooms
-            .get(&room)
+            .get(room)
             .and_then(|state| state.timeline.get(id));
         if let Some(key) = message.map(|message| key_of(message, user)) {
             self.notify_room(room, RoomChange::Updated(key));

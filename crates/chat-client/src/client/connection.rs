@@ -461,7 +461,7 @@ impl Client {
 
     /// Takes a request back that was answered.
     pub(super) fn answered(&mut self, id: RequestId) -> Option<Request> {
-        self.asked.remove(&id).map(|asked| asked.what)
+        self.asked.remove(id).map(|asked| asked.what)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::room::{Applied, HistoryState};
 
 impl Client {
     pub(super) fn load_history(&mut self, room: RoomId, span: Span) {
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         let fetch = FetchId(self.next_fetch);
@@ -30,7 +30,7 @@ impl Client {
         let Some(room) = self.loading_room(fetch) else {
             return;
         };
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         let Some(loading) = state.loading.take() else {
@@ -55,7 +55,7 @@ impl Client {
         let Some(room) = self.loading_room(fetch) else {
             return;
         };
-        if let Some(state) = self.rooms.get_mut(&room) {
+        if let Some(state) = self.rooms.get_mut(room) {
             state.loading = None;
             state.history = HistoryState::Failed;
         }
@@ -66,7 +66,7 @@ impl Client {
         let mut rooms = self.rooms.iter();
         rooms.find_map(|(room, state)| {
             let loading = state.loading.as_ref()?;
-            (loading.fetch == fetch).then_some(*room)
+            (loading.fetch == fetch).then_some(room)
         })
     }
 }

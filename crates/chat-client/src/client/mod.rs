@@ -12,7 +12,7 @@ mod rooms;
 mod sending;
 mod session;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use chat_types::event::User;
 use chat_types::id::{RequestId, RoomId};
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::effect::{ConnectionState, Effect, Notice, RoomChange, StopReason};
 use crate::frames::Frames;
 use crate::input::Input;
+use crate::list_map::ListMap;
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::room::{RoomState, RoomView};
@@ -81,10 +82,10 @@ pub struct Client {
     connection: ConnectionState,
     hidden_since: Option<Timestamp>,
     frames: Frames,
-    asked: BTreeMap<RequestId, Asked>,
+    asked: ListMap<RequestId, Asked>,
     next_request: u64,
     next_fetch: u64,
-    rooms: BTreeMap<RoomId, RoomState>,
+    rooms: ListMap<RoomId, RoomState>,
     outbox: Outbox,
     commands: Commands,
     effects: VecDeque<Effect>,
@@ -128,10 +129,10 @@ impl Client {
             connection: ConnectionState::Stopped(StopReason::NotStarted),
             hidden_since: None,
             frames: Frames::new(now),
-            asked: BTreeMap::new(),
+            asked: ListMap::default(),
             next_request: 0,
             next_fetch: 0,
-            rooms: BTreeMap::new(),
+            rooms: ListMap::default(),
             outbox,
             commands: Commands::default(),
             effects: VecDeque::new(),
@@ -186,7 +187,7 @@ impl Client {
     /// A followed room.
     pub fn room(&self, room: RoomId) -> Option<RoomView<'_>> {
         Some(RoomView {
-            state: self.rooms.get(&room)?,
+            state: self.rooms.get(room)?,
             outbox: self.outbox.items(),
             held: self
                 .outbox

@@ -25,7 +25,7 @@ impl Client {
         tail: u32,
         page: Option<Box<History>>,
     ) {
-        if let Some(state) = self.rooms.get_mut(&room) {
+        if let Some(state) = self.rooms.get_mut(room) {
             state.tail = tail;
             if matches!(state.status, RoomStatus::Refused(_) | RoomStatus::Ended(_)) {
                 self.subscribe(now, room);
@@ -49,7 +49,7 @@ impl Client {
     }
 
     pub(super) fn close_room(&mut self, now: Timestamp, room: RoomId) {
-        if self.rooms.remove(&room).is_none() {
+        if self.rooms.remove(room).is_none() {
             return;
         }
         for client_id in self.outbox.accepted(room) {
@@ -75,11 +75,13 @@ impl Client {
     }
 
     fn rooms_to_ask(&self) -> Vec<RoomId> {
-        let to_ask = |state: &RoomState| {
-            state.feed.sub.is_none() && !matches!(state.status, RoomStatus::Ended(_))
+        let to_ask = |room: &RoomId| {
+            let state = self.rooms.get(*room);
+            state.is_some_and(|state| {
+                state.feed.sub.is_none() && !matches!(state.status, RoomStatus::Ended(_))
+            })
         };
-        let rooms = self.rooms.iter().filter(|(_, state)| to_ask(state));
-        rooms.map(|(room, _)| *room).collect()
+        self.rooms.keys().filter(to_ask).collect()
     }
 
     pub(super) fn subscribe(&mut self, now: Timestamp, room: RoomId) {
@@ -89,7 +91,7 @@ impl Client {
     }
 
     fn ask_for_room(&mut self, now: Timestamp, room: RoomId) {
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         state.feed.retry_at = None;
@@ -103,7 +105,7 @@ impl Client {
             since,
             tail,
         });
-        if let Some(state) = self.rooms.get_mut(&room) {
+        if let Some(state) = self.rooms.get_mut(room) {
             state.feed.sub = Some(id);
         }
         self.set_status(room, RoomStatus::Loading);
@@ -114,7 +116,7 @@ impl Client {
             return;
         };
         let user = self.user.as_ref().map(|user| user.id);
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         if state.feed.sub != Some(subbed.id) {
@@ -185,7 +187,7 @@ impl Client {
 
     pub(super) fn sub_refused(&mut self, now: Timestamp, room: RoomId, error: &Err) {
         let pause = self.pause(error.retry_after_ms, room);
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         state.feed.sub = None;
@@ -200,7 +202,7 @@ impl Client {
         let Event {
             room, seq, change, ..
         } = event;
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         match state.feed.next(seq) {
@@ -219,7 +221,7 @@ impl Client {
         for head in heads {
             let behind = self
                 .rooms
-                .get(&head.room)
+                .get(head.room)
                 .and_then(RoomState::cursor)
                 .is_some_and(|cursor| head.seq > cursor);
             if behind {
@@ -229,7 +231,7 @@ impl Client {
     }
 
     pub(super) fn resync(&mut self, now: Timestamp, room: RoomId) {
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         if state.feed.sync.is_some() {
@@ -241,7 +243,7 @@ impl Client {
 
     /// Fetches what is missing after the cursor, unless a snapshot or a page is under way already.
     fn sync(&mut self, now: Timestamp, room: RoomId) {
-        let Some(state) = self.rooms.get(&room) else {
+        let Some(state) = self.rooms.get(room) else {
             return;
         };
         let waits = state.feed.retry_at.is_some();
@@ -256,7 +258,7 @@ impl Client {
             after,
             limit: SYNC_PAGE,
         });
-        if let Some(state) = self.rooms.get_mut(&room) {
+        if let Some(state) = self.rooms.get_mut(room) {
             state.feed.sync = Some(id);
         }
         self.set_status(room, RoomStatus::CatchingUp);
@@ -267,7 +269,7 @@ impl Client {
             return;
         };
         let user = self.user.as_ref().map(|user| user.id);
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         if state.feed.sync != Some(page.id) {
@@ -304,7 +306,7 @@ impl Client {
     }
 
     fn caught_up(&mut self, now: Timestamp, room: RoomId, moved: bool) {
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         if state.feed.partial {
@@ -325,7 +327,7 @@ impl Client {
         } else if gap || again {
             // Events are ahead of what the server reads: give its copy of the store a moment.
             let pause = self.pause(None, room);
-            if let Some(state) = self.rooms.get_mut(&room) {
+            if let Some(state) = self.rooms.get_mut(room) {
                 state.feed.retry_at = Some(now.plus_ms(pause));
             }
         }
@@ -334,21 +336,21 @@ impl Client {
     /// A new subscription repairs what a page would have, or says why it may not.
     pub(super) fn sync_refused(&mut self, now: Timestamp, room: RoomId, error: &Err) {
         let pause = self.pause(error.retry_after_ms, room);
-        if let Some(state) = self.rooms.get_mut(&room) {
+        if let Some(state) = self.rooms.get_mut(room) {
             state.feed.sync = None;
             state.feed.retry_at = Some(now.plus_ms(pause));
         }
     }
 
     pub(super) fn unsubbed(&mut self, now: Timestamp, room: RoomId, reason: UnsubReason) {
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         state.feed.disconnected();
         if reason == UnsubReason::EpochReset {
             state.feed.forget();
             let pause = self.pause(None, room);
-            if let Some(state) = self.rooms.get_mut(&room) {
+            if let Some(state) = self.rooms.get_mut(room) {
                 state.feed.retry_at = Some(now.plus_ms(pause));
             }
             self.set_status(room, RoomStatus::Loading);
@@ -358,9 +360,9 @@ impl Client {
     }
 
     pub(super) fn rooms_disconnected(&mut self) {
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        let rooms: Vec<RoomId> = self.rooms.keys().collect();
         for room in rooms {
-            let Some(state) = self.rooms.get_mut(&room) else {
+            let Some(state) = self.rooms.get_mut(room) else {
                 continue;
             };
             state.feed.disconnected();
@@ -372,9 +374,9 @@ impl Client {
 
     /// What was read belongs to another user: it is neither shown nor resumed.
     pub(super) fn forget_rooms(&mut self) {
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        let rooms: Vec<RoomId> = self.rooms.keys().collect();
         for room in rooms {
-            if let Some(state) = self.rooms.get_mut(&room) {
+            if let Some(state) = self.rooms.get_mut(room) {
                 *state = RoomState::new(state.tail);
             }
             self.notify_room(room, RoomChange::Reset);
@@ -382,7 +384,7 @@ impl Client {
     }
 
     pub(super) fn set_status(&mut self, room: RoomId, status: RoomStatus) {
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         if state.status != status {
@@ -393,7 +395,7 @@ impl Client {
 
     fn apply_next(&mut self, room: RoomId, seq: Seq, change: Change) {
         let user = self.user.as_ref().map(|user| user.id);
-        let Some(state) = self.rooms.get_mut(&room) else {
+        let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         let mut applied = Applied::default();
@@ -422,12 +424,12 @@ impl Client {
     fn apply_early(&mut self, room: RoomId) -> bool {
         while let Some((seq, change)) = self
             .rooms
-            .get_mut(&room)
+            .get_mut(room)
             .and_then(|state| state.feed.take_next())
         {
             self.apply_next(room, seq, change);
         }
-        let state = self.rooms.get(&room);
+        let state = self.rooms.get(room);
         state.is_some_and(|state| state.feed.has_early())
     }
 
@@ -453,7 +455,7 @@ impl Client {
 
     /// Takes messages out of the outbox that the feed, or a page of history, has brought.
     pub(super) fn take_confirmed(&mut self, room: RoomId, own: Vec<ClientId>) -> Vec<RowKey> {
-        let Some(state) = self.rooms.get(&room) else {
+        let Some(state) = self.rooms.get(room) else {
             return Vec::new();
         };
         let waiting = self.outbox.items().iter().filter(|item| item.room == room);
@@ -470,7 +472,7 @@ impl Client {
     /// Accepted messages up to the cursor are in the timeline, or outside of what it holds. Between
     /// two pages that is not so: a row that was changed since may come with a later one.
     pub(super) fn settle(&mut self, room: RoomId) {
-        let state = self.rooms.get(&room).filter(|state| !state.feed.partial);
+        let state = self.rooms.get(room).filter(|state| !state.feed.partial);
         let Some(cursor) = state.and_then(RoomState::cursor) else {
             return;
         };
@@ -481,7 +483,7 @@ impl Client {
     }
 
     fn pause(&mut self, retry_after_ms: Option<u64>, room: RoomId) -> u64 {
-        let refusals = self.rooms.get_mut(&room).map_or(0, |state| {
+        let refusals = self.rooms.get_mut(room).map_or(0, |state| {
             let refusals = state.feed.refusals;
             state.feed.refusals = refusals.saturating_add(1);
             refusals

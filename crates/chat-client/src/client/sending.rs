@@ -29,7 +29,7 @@ impl Client {
     ) {
         let sent = self
             .rooms
-            .get(&room)
+            .get(room)
             .is_some_and(|state| state.timeline.own.contains_key(&client_id));
         if sent || self.outbox.get(client_id).is_some() {
             return;
@@ -60,7 +60,7 @@ impl Client {
     }
 
     fn preview(&self, room: RoomId, id: MessageId) -> Option<ReplyPreview> {
-        let message = self.rooms.get(&room)?.timeline.get(id)?;
+        let message = self.rooms.get(room)?.timeline.get(id)?;
         Some(ReplyPreview {
             id,
             number: message.number,
@@ -152,7 +152,7 @@ impl Client {
         if self.outbox.get(client_id).is_none() {
             return;
         }
-        let cursor = self.rooms.get(&room).map(RoomState::cursor);
+        let cursor = self.rooms.get(room).map(RoomState::cursor);
         match cursor {
             // Nobody follows the room: there is no timeline to wait for.
             None => {

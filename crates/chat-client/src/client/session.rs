@@ -194,9 +194,9 @@ impl Client {
             .user
             .as_ref()
             .is_some_and(|user| user.kind != UserKind::Guest);
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        let rooms: Vec<RoomId> = self.rooms.keys().collect();
         for room in rooms {
-            if account && let Some(state) = self.rooms.get_mut(&room) {
+            if account && let Some(state) = self.rooms.get_mut(room) {
                 state.feed.forget();
             }
             self.subscribe(now, room);
@@ -282,9 +282,9 @@ impl Client {
         if before == after {
             return;
         }
-        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        let rooms: Vec<RoomId> = self.rooms.keys().collect();
         for room in rooms {
-            if let Some(state) = self.rooms.get_mut(&room) {
+            if let Some(state) = self.rooms.get_mut(room) {
                 state.timeline.claim(after);
             }
             self.take_confirmed(room, Vec::new());

@@ -1,10 +1,10 @@
 //! The reader's place in a room's feed: an event is applied exactly when it is the next one.
 
-use std::collections::BTreeMap;
-
 use chat_types::event::Change;
 use chat_types::id::{RequestId, Seq};
 use chat_types::time::Timestamp;
+
+use crate::list_map::ListMap;
 
 /// Early events that are kept while a gap is repaired. What does not fit is fetched again.
 const EARLY: usize = 256;
@@ -28,7 +28,7 @@ pub(crate) struct Feed {
     pub(crate) retry_at: Option<Timestamp>,
     /// How often in a row that happened.
     pub(crate) refusals: u32,
-    early: BTreeMap<Seq, Change>,
+    early: ListMap<Seq, Change>,
 }
 
 /// What to do with an event.
@@ -69,17 +69,14 @@ impl Feed {
     /// The early event that is next now. Those that are not needed any more are dropped.
     pub(crate) fn take_next(&mut self) -> Option<(Seq, Change)> {
         let cursor = self.cursor?;
-        self.early = self.early.split_off(&cursor.next());
-        let (seq, _) = self.early.first_key_value()?;
-        if *seq != cursor.next() {
-            return None;
-        }
-        self.early.pop_first()
+        let next = cursor.next();
+        self.early.drop_before(next);
+        Some((next, self.early.remove(next)?))
     }
 
     /// Whether events are kept that cannot be applied yet.
     pub(crate) fn has_early(&self) -> bool {
-        !self.early.is_empty()
+        self.early.len() > 0
     }
 
     /// Moves the cursor, never back.
