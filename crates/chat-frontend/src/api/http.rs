@@ -9,6 +9,7 @@ use gloo_timers::callback::Timeout;
 use js_sys::Reflect;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use serde_json::Value;
 use wasm_bindgen::JsValue;
 use web_sys::{AbortController, RequestInit};
 
@@ -178,18 +179,22 @@ fn fill_path(template: &str, values: &[(&str, String)]) -> String {
         })
 }
 
-/// A query's fields, those that are absent left out.
+/// A query's fields, those that are absent left out. They are texts and whole numbers.
 fn query_string(query: &impl Serialize) -> String {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(query) else {
+    let Ok(Value::Object(fields)) = serde_json::to_value(query) else {
         return String::new();
     };
     let pairs: Vec<String> = fields
-        .iter()
-        .map(|(name, value)| {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC))
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let value = match value {
+                Value::String(text) => text,
+                // That of any number, with fractions, brings tables of 10 KB.
+                Value::Number(number) => number.as_u64()?.to_string(),
+                _ => return None,
+            };
+            let value = utf8_percent_encode(&value, NON_ALPHANUMERIC);
+            Some(format!("{name}={value}"))
         })
         .collect();
     if pairs.is_empty() {

@@ -10,3 +10,4 @@ pub mod panic;
 pub mod socket;
 pub mod storage;
 pub mod time;
+pub mod words;

@@ -64,12 +64,12 @@ impl Face {
     }
 }
 
-/// What stands in the face: the first letter of the name, in upper case.
+/// What stands in the face: the first letter of the name, which the style shows in upper case.
 fn initial(name: &str) -> String {
     name.chars()
         .find(|c| c.is_alphanumeric())
         .or_else(|| name.chars().next())
-        .map(|c| c.to_uppercase().collect())
+        .map(String::from)
         .unwrap_or_default()
 }
 
@@ -124,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn the_initial_is_the_first_letter_in_upper_case() {
-        assert_eq!(initial("mina"), "M");
+    fn the_initial_is_the_first_letter() {
+        assert_eq!(initial("mina"), "m");
         assert_eq!(initial("느긋한 고래"), "느");
-        assert_eq!(initial("~*ann*~"), "A");
+        assert_eq!(initial("~*ann*~"), "a");
         assert_eq!(initial("🌊"), "🌊");
         assert_eq!(initial(""), "");
     }

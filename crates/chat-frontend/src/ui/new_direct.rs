@@ -11,6 +11,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::api::http::ApiError;
+use crate::api::words::lower_case;
 use crate::i18n::{Key, tr, use_lang};
 use crate::state::load::Load;
 use crate::state::my_rooms::{MyRooms, use_my_rooms};
@@ -144,8 +145,8 @@ async fn acquaintances(session: Session, rooms: MyRooms) -> Result<Vec<User>, Ap
 
 /// Those whose names hold what is sought, whatever the case.
 fn named(people: Vec<User>, sought: &str) -> Vec<User> {
-    let sought = sought.trim().to_lowercase();
-    let fits = |user: &User| user.name.to_lowercase().contains(&sought);
+    let sought = lower_case(sought.trim());
+    let fits = |user: &User| lower_case(&user.name).contains(&sought);
     people.into_iter().filter(fits).collect()
 }
 
