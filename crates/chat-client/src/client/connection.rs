@@ -277,7 +277,11 @@ impl Client {
         }
         let is_hasty = now.since_ms(self.reconnect.tried_at) < IMPATIENT_MS;
         let is_first = self.reconnect.attempts == 0;
-        let backoff = self.next_backoff();
+        let backoff = self.backoff();
+        // A move that was announced is no failure: what breaks soon after it breaks for the first time.
+        if promised.is_none() {
+            self.reconnect.attempts = self.reconnect.attempts.saturating_add(1);
+        }
         let longest = if was_online && is_first && !is_hasty && self.has_unanswered() {
             UNANSWERED_BACKOFF_MS
         } else {
@@ -291,11 +295,9 @@ impl Client {
         }
     }
 
-    fn next_backoff(&mut self) -> u64 {
-        let attempts = self.reconnect.attempts;
-        self.reconnect.attempts = attempts.saturating_add(1);
+    fn backoff(&self) -> u64 {
         BACKOFF_BASE_MS
-            .saturating_mul(1 << attempts.min(16))
+            .saturating_mul(1 << self.reconnect.attempts.min(16))
             .min(BACKOFF_CAP_MS)
     }
 
