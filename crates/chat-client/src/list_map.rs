@@ -30,22 +30,22 @@ impl<K: Ord + Copy, V> ListMap<K, V> {
 
     /// Puts a value in the place of the one before.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        match self.place(key) {
-            Ok(at) => self.0[at].1 = value,
-            Err(at) => self.0.insert(at, (key, value)),
+        if let Some(known) = self.get_mut(key) {
+            *known = value;
+        } else {
+            let (Ok(at) | Err(at)) = self.place(key);
+            self.0.insert(at, (key, value));
         }
     }
 
-    /// The value of a key, made if it is not there.
-    pub(crate) fn get_or_default(&mut self, key: K) -> &mut V
+    /// Changes the value of a key, made if it is not there.
+    pub(crate) fn change(&mut self, key: K, change: impl FnOnce(&mut V))
     where
         V: Default,
     {
-        let at = self.place(key).unwrap_or_else(|at| {
-            self.0.insert(at, (key, V::default()));
-            at
-        });
-        &mut self.0[at].1
+        let mut value = self.remove(key).unwrap_or_default();
+        change(&mut value);
+        self.insert(key, value);
     }
 
     pub(crate) fn remove(&mut self, key: K) -> Option<V> {
@@ -118,7 +118,7 @@ mod tests {
     fn an_entry_is_found_changed_and_removed_by_its_key() {
         let mut map = map(b"ab");
         assert_eq!((map.get(b'b'), map.get(b'c')), (Some(&'b'), None));
-        *map.get_or_default(b'c') = 'x';
+        map.change(b'c', |value| *value = 'x');
         *map.get_mut(b'a').unwrap() = 'y';
         assert_eq!(map.remove(b'b'), Some('b'));
         assert_eq!(map.remove(b'b'), None);

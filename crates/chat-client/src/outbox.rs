@@ -225,9 +225,10 @@ impl Outbox {
 
     /// The message is under way.
     pub(crate) fn started(&mut self, room: RoomId, client_id: ClientId, now: Timestamp) {
-        let pace = self.paces.get_or_default(room);
-        pace.under_way = Some(client_id);
-        self.rate.take(pace, now);
+        self.paces.change(room, |pace| {
+            pace.under_way = Some(client_id);
+            self.rate.take(pace, now);
+        });
     }
 
     /// The message is answered, or given up: the next one of its room may go.
@@ -269,9 +270,10 @@ impl Outbox {
 
     /// Waits in a room before the next attempt.
     pub(crate) fn hold(&mut self, room: RoomId, until: Timestamp) {
-        let pace = self.paces.get_or_default(room);
-        pace.until = pace.until.max(until);
-        pace.refusals = pace.refusals.saturating_add(1);
+        self.paces.change(room, |pace| {
+            pace.until = pace.until.max(until);
+            pace.refusals = pace.refusals.saturating_add(1);
+        });
     }
 
     /// How often in a row the server asked to wait in a room.

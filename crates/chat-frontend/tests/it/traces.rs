@@ -10,7 +10,9 @@ use crate::support::FrontEnd;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// What the collector got.
