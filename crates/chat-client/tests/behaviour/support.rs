@@ -290,6 +290,7 @@ impl Bench {
     /// The socket opens and the server greets.
     pub(crate) fn greet(&mut self, user: Option<User>) {
         let conn = self.conn.expect("a socket was asked for");
+        self.with_hello.clear();
         self.feed(Input::Opened { conn });
         let mut commands = self.commands().into_iter();
         let Some(Command::Hello { id, .. }) = commands.next() else {

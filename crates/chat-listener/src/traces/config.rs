@@ -21,10 +21,15 @@ const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
 pub struct Options {
     /// The collector of traces, to which `/v1/traces` is appended, for example
     /// `http://otel-collector.monitoring:4318`; absent: nothing is traced.
-    #[arg(long = "otlp-endpoint", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(
+        id = "otlp-endpoint",
+        long = "otlp-endpoint",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    )]
     endpoint: Option<String>,
     /// The same for traces alone, to which nothing is appended.
     #[arg(
+        id = "otlp-traces-endpoint",
         long = "otlp-traces-endpoint",
         env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
     )]
@@ -32,28 +37,49 @@ pub struct Options {
     /// Headers for the collector, `name=value`, comma separated, with `%` and two digits for what means
     /// something there.
     #[arg(
+        id = "otlp-headers",
         long = "otlp-headers",
         env = "OTEL_EXPORTER_OTLP_HEADERS",
         hide_env_values = true
     )]
     headers: Option<String>,
     /// How the collector is spoken to; only `http/protobuf` is.
-    #[arg(long = "otlp-protocol", env = "OTEL_EXPORTER_OTLP_PROTOCOL")]
+    #[arg(
+        id = "otlp-protocol",
+        long = "otlp-protocol",
+        env = "OTEL_EXPORTER_OTLP_PROTOCOL"
+    )]
     protocol: Option<String>,
     /// Milliseconds that the collector may take with a batch, 100 to 60000; absent: 10000. What it does
     /// not take is dropped.
-    #[arg(long = "otlp-timeout-ms", env = "OTEL_EXPORTER_OTLP_TIMEOUT")]
+    #[arg(
+        id = "otlp-timeout-ms",
+        long = "otlp-timeout-ms",
+        env = "OTEL_EXPORTER_OTLP_TIMEOUT"
+    )]
     timeout_ms: Option<String>,
     /// The name of this side in traces; absent: the program's.
-    #[arg(long = "otel-service-name", env = "OTEL_SERVICE_NAME")]
+    #[arg(
+        id = "otel-service-name",
+        long = "otel-service-name",
+        env = "OTEL_SERVICE_NAME"
+    )]
     service_name: Option<String>,
     /// Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or one of these behind
     /// `parentbased_`, which follows who asks with a `traceparent` and decides by itself otherwise;
     /// absent: `parentbased_traceidratio`.
-    #[arg(long = "otel-traces-sampler", env = "OTEL_TRACES_SAMPLER")]
+    #[arg(
+        id = "otel-traces-sampler",
+        long = "otel-traces-sampler",
+        env = "OTEL_TRACES_SAMPLER"
+    )]
     sampler: Option<String>,
     /// The part of the traces that `traceidratio` records, 0 to 1; absent: 0.01.
-    #[arg(long = "otel-traces-sampler-arg", env = "OTEL_TRACES_SAMPLER_ARG")]
+    #[arg(
+        id = "otel-traces-sampler-arg",
+        long = "otel-traces-sampler-arg",
+        env = "OTEL_TRACES_SAMPLER_ARG"
+    )]
     ratio: Option<String>,
 }
 
