@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chat_types::close::CloseCode;
 use chat_types::id::{RequestId, RoomId};
-use chat_types::limits::FRAME_DOCUMENTS;
+use chat_types::limits::{FRAME_DOCUMENTS, OUT_FRAME_BYTES};
 use chat_types::problem::ErrorCode;
 use chat_types::room::SendMessage;
 use chat_types::ws::{Command, Head, ServerDoc, UnsubReason};
@@ -45,7 +45,7 @@ const FORGIVEN_PER_SECOND: u32 = 2;
 /// When a connection that was closed for its rate, or for being one too many, may come back.
 pub(super) const COME_BACK_MS: u64 = 5_000;
 /// For how long a welcome waits for the answers to what came with its `hello`, to leave in one frame.
-const WELCOME_WAITS: Duration = Duration::from_secs(1);
+const WELCOME_WAITS: Duration = Duration::from_millis(200);
 /// Between the notice that an old connection should be renewed and its close.
 const AGE_NOTICE: Duration = Duration::from_secs(5);
 
@@ -214,12 +214,11 @@ impl Connection {
         }
     }
 
-    /// Runs what came with the `hello`, until it takes longer than a welcome may wait.
+    /// Runs what came with the `hello`, until it takes longer than a welcome may wait, or fills a frame.
     async fn answer_greeting(&mut self) -> Result<(), End> {
         let until = Instant::now() + WELCOME_WAITS;
         self.start_jobs();
-
-        while !self.under_way.is_empty() {
+        while !self.under_way.is_empty() && self.waiting_bytes() < OUT_FRAME_BYTES {
             tokio::select! {
                 outcome = self.under_way.next() => self.settle_all(outcome)?,
                 () = self.registration.mailbox.woken() => self.follow_orders()?,
@@ -370,13 +369,8 @@ impl Connection {
             }
             Command::Sub { id, room, .. } => {
                 if self.attach(id, room) {
-                    let reading = dispatch::run(self.context(), command);
-                    self.under_way.start_reading(reading);
+                    self.spawn(dispatch::run(self.context(), command));
                 }
-            }
-            Command::Sync { .. } => {
-                let reading = dispatch::run(self.context(), command);
-                self.under_way.start_reading(reading);
             }
             Command::Unsub { id, room } => {
                 self.remove(room);
@@ -623,6 +617,10 @@ impl Connection {
         if !self.rooms_with_news.contains(&room) {
             self.rooms_with_news.push_back(room);
         }
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.documents.iter().map(|document| document.len()).sum()
     }
 
     fn has_documents(&self) -> bool {

@@ -117,6 +117,8 @@ impl Client {
         };
         let user = self.user.as_ref().map(|user| user.id);
         let Some(state) = self.rooms.get_mut(room) else {
+            // It was closed while the greeting was under way, when nothing could take the `sub` back.
+            self.ask(now, Request::Unsub, |id| Command::Unsub { id, room });
             return;
         };
         if state.feed.sub != Some(subbed.id) {

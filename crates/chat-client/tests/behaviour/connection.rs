@@ -99,6 +99,27 @@ fn rooms_that_were_asked_for_with_a_greeting_are_asked_for_again_on_the_next_con
 }
 
 #[test]
+fn a_room_that_is_closed_during_the_greeting_is_not_followed() {
+    let mut bench = Bench::new(signed_in());
+    bench.open();
+    bench.feed(Input::Start);
+    let conn = bench.conn.expect("it connects");
+    bench.feed(Input::Opened { conn });
+    let commands = bench.commands();
+    let [Command::Hello { id, .. }, Command::Sub { id: sub, .. }] = commands.as_slice() else {
+        panic!("it asks with the greeting: {commands:?}");
+    };
+    bench.feed(Input::CloseRoom { room: room_id() });
+    bench.say(welcome(*id, Some(me())));
+    bench.say(subbed(fresh(*sub, 1)));
+    let commands = bench.commands();
+    assert!(
+        matches!(commands.as_slice(), [Command::Unsub { room, .. }] if *room == room_id()),
+        "{commands:?}"
+    );
+}
+
+#[test]
 fn what_was_asked_for_with_the_greeting_as_another_user_is_asked_for_anew() {
     let mut bench = Bench::in_room(3);
     bench.close(1006, "");

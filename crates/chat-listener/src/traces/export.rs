@@ -1,5 +1,6 @@
 //! The way of spans to the collector, all of it on the exporter's own thread: a collector that is slow
-//! or away costs no request anything, and what it does not take is dropped and counted.
+//! or away costs no request anything, and what it does not take is dropped and counted. What finds the
+//! queue full is dropped as well, and counted nowhere.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,12 +1,10 @@
 //! What a connection has under way: one command, or messages that were sent one behind another.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 
 use chat_types::id::RoomId;
 use chat_types::time::Timestamp;
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -20,23 +18,16 @@ pub(super) const SENDS_UNDER_WAY: usize = 16;
 /// Rooms that are held at most; of more, the one that was held first is forgotten.
 const HELD_ROOMS: usize = 64;
 
-/// What does a command.
-enum Work {
-    /// A task of its own, which ends even if the socket is cut meanwhile.
-    Task(JoinHandle<Outcome>),
-    /// A part of the connection's task, which ends with it: it only reads.
-    Reading(BoxFuture<'static, Option<Outcome>>),
-}
-
+/// A task of a connection, which ends even if the socket is cut meanwhile.
 struct Running {
-    work: Work,
+    task: JoinHandle<Outcome>,
     /// How many messages it sends.
     sends: usize,
     /// Whether further messages may be under way behind it.
     leads: bool,
 }
 
-/// What a connection has under way, in the order of its answers.
+/// The tasks of a connection, in the order of what they answer.
 #[derive(Default)]
 pub(super) struct UnderWay(VecDeque<Running>);
 
@@ -64,21 +55,8 @@ impl UnderWay {
     }
 
     pub(super) fn start(&mut self, task: JoinHandle<Outcome>) {
-        self.push(Work::Task(task));
-    }
-
-    /// Begins what only reads, and is nobody's when the connection ends.
-    pub(super) fn start_reading(
-        &mut self,
-        reading: impl Future<Output = Outcome> + Send + 'static,
-    ) {
-        let reading = AssertUnwindSafe(reading).catch_unwind();
-        self.push(Work::Reading(reading.map(Result::ok).boxed()));
-    }
-
-    fn push(&mut self, work: Work) {
         self.0.push_back(Running {
-            work,
+            task,
             sends: 0,
             leads: false,
         });
@@ -89,19 +67,16 @@ impl UnderWay {
         self.0.push_back(Running {
             sends: begun.len(),
             leads: begun.iter().all(|(send, _)| send.leads()),
-            work: Work::Task(tasks.spawn(finish(begun))),
+            task: tasks.spawn(finish(begun)),
         });
     }
 
-    /// What the oldest command came to; `None` when it panicked. Lost by nobody when dropped.
+    /// What the oldest task came to; `None` when it panicked. Lost by nobody when dropped.
     pub(super) async fn next(&mut self) -> Option<Outcome> {
         let Some(oldest) = self.0.front_mut() else {
             return std::future::pending().await;
         };
-        let outcome = match &mut oldest.work {
-            Work::Task(task) => task.await.ok(),
-            Work::Reading(reading) => reading.await,
-        };
+        let outcome = (&mut oldest.task).await.ok();
         self.0.pop_front();
         if self.0.is_empty() {
             // An idle connection keeps no queue.

@@ -231,14 +231,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         picked.unwrap_or_else(|_| panic!("no `{what}` came, only {before:#?}"))
     }
 
-    /// The next frame as it came.
-    pub async fn next_frame(&mut self) -> String {
-        match timeout(PATIENCE, self.stream.next()).await {
-            Ok(Some(Ok(Message::Text(text)))) => text.to_string(),
-            other => panic!("no frame came: {other:?}"),
-        }
-    }
-
     /// The next document as it came.
     pub async fn next_text(&mut self) -> String {
         loop {
