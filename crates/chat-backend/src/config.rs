@@ -15,9 +15,10 @@ mod variables;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chat_listener::logs::LogFormat;
 use chat_listener::{Tls, TlsError, traces};
 use chat_types::room::Site;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
 
 use self::bus::Bus;
@@ -167,15 +168,6 @@ pub struct Config {
     /// Where traces go.
     #[command(flatten)]
     pub traces: traces::Options,
-}
-
-/// How logs look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: one JSON object a line.
-    Json,
 }
 
 impl Config {

@@ -28,7 +28,6 @@ pub mod rooms;
 pub mod shutdown;
 pub mod sites;
 pub mod state;
-pub mod telemetry;
 
 use std::io;
 use std::sync::Arc;

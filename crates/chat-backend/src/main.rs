@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::bail;
 use chat_backend::clock::SystemClock;
 use chat_backend::config::{self, Cli, Command, Config};
-use chat_backend::{App, VERSION, canary, openapi_json, shutdown, telemetry};
-use chat_listener::{open_files, probe, traces};
+use chat_backend::{App, VERSION, canary, openapi_json, shutdown};
+use chat_listener::{logs, open_files, probe, traces};
 use chat_store::Store;
 use chat_store_postgres::PostgresStore;
 use chat_store_sqlite::SqliteStore;
@@ -49,7 +49,7 @@ async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
 
 async fn serve(mut config: Config) -> anyhow::Result<()> {
     refuse_mistakes(&config)?;
-    telemetry::init(&config)?;
+    logs::start(&config.log, config.log_format)?;
     traces::start(&config.traces, SERVICE, VERSION)?;
     let connections = &mut config.sockets.connections;
     let limit = open_files::raise_limit();
@@ -82,7 +82,7 @@ async fn build(config: Config) -> anyhow::Result<(App, TcpListener, TcpListener)
 }
 
 async fn sing(config: &Config, canary: &config::Canary) -> anyhow::Result<()> {
-    telemetry::init(config)?;
+    logs::start(&config.log, config.log_format)?;
     let admin = config::bind("CHAT_ADMIN_ADDR", config.admin_addr).await?;
     let clock = Arc::new(SystemClock);
     Ok(canary::run(canary, &config.revision, admin, clock).await?)

@@ -1,40 +1,24 @@
 //! The server of the web client: reads its configuration, serves, and tells why it cannot.
 
-use std::io::IsTerminal;
-
 use anyhow::Context as _;
+use chat_listener::logs;
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use chat_frontend::server::{
     self,
-    config::{Cli, Command, Config, LogFormat},
+    config::{Cli, Command, Config},
 };
 
 fn main() -> anyhow::Result<()> {
     let Cli { command, config } = Cli::parse();
     match command.unwrap_or(Command::Serve) {
         Command::Serve => {
-            log(&config)?;
+            logs::start(&config.log, config.log_format)
+                .context("CHAT_LOG is not a filter such as `info`")?;
             serve(config.validate()?)
         }
         Command::Healthcheck => Ok(chat_listener::probe::ask(config.admin_addr)?),
     }
-}
-
-/// Starts logging to standard error, in colours only to a person.
-fn log(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log);
-    let filter = filter.context("CHAT_LOG is not a filter such as `info`")?;
-    let logs = tracing_subscriber::fmt()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().flatten_event(true).init(),
-    }
-    Ok(())
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@
 //! told to end. Nothing here knows a route or a protocol: what a server says to a request without a
 //! valid host is its own ([`Served::bad_host`]), and a handler that keeps a connection beyond its
 //! answer finds the connection's [`Slot`] and peer among the request's extensions. What every server
-//! measures is in [`metrics`], what it traces in [`traces`].
+//! measures is in [`metrics`], what it traces in [`traces`], how it logs in [`logs`].
 
 #![warn(missing_docs)]
 
@@ -15,6 +15,7 @@ mod body;
 pub mod client;
 mod connection;
 mod host;
+pub mod logs;
 pub mod metrics;
 pub mod open_files;
 pub mod probe;

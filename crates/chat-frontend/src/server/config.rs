@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chat_listener::logs::LogFormat;
 use chat_listener::{Tls, TlsError, traces};
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::config::API_BASE_URL;
 
@@ -150,15 +151,6 @@ pub struct Config {
     /// Where traces go.
     #[command(flatten)]
     pub traces: traces::Options,
-}
-
-/// How logs look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: one JSON object a line.
-    Json,
 }
 
 /// Bytes that the system holds for a connection beyond what is on the way: with the default limit of a
