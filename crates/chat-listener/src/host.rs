@@ -1,13 +1,16 @@
 //! Which host a request is for: exactly one, and valid (RFC 9112, section 3.2).
 
 use http::uri::Authority;
-use http::{Request, header};
+use http::{Request, Version, header};
 
-/// Whether the request names exactly one valid host, and one of `hosts` unless that is empty.
+/// Whether the request names exactly one valid host, and one of `hosts` unless that is empty. HTTP/1.0
+/// does not ask for the name, and a load balancer's health check may leave it out.
 pub(crate) fn has_one_valid_host<B>(request: &Request<B>, hosts: &[String]) -> bool {
     let mut values = request.headers().get_all(header::HOST).iter();
-    let (Some(host), None) = (values.next(), values.next()) else {
-        return false;
+    let host = match (values.next(), values.next()) {
+        (Some(host), None) => host,
+        (None, _) => return request.version() == Version::HTTP_10 && hosts.is_empty(),
+        (Some(_), Some(_)) => return false,
     };
     let Some(host) = host.to_str().ok().and_then(parse) else {
         return false;
@@ -63,6 +66,17 @@ mod tests {
         ] {
             assert!(!has_one_valid_host(&request(invalid), &[]), "{invalid:?}");
         }
+    }
+
+    #[test]
+    fn http_1_0_may_leave_the_host_out_where_any_is_served() {
+        let mut old = request(&[]);
+        *old.version_mut() = Version::HTTP_10;
+        assert!(has_one_valid_host(&old, &[]));
+        assert!(!has_one_valid_host(&old, &["chat.example".to_owned()]));
+        let mut two = request(&["a.example", "a.example"]);
+        *two.version_mut() = Version::HTTP_10;
+        assert!(!has_one_valid_host(&two, &[]));
     }
 
     #[test]

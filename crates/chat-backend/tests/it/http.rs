@@ -11,6 +11,8 @@ use chat_types::endpoint::{ALL, Endpoint, JoinAsGuest, STREAM_PATH};
 use chat_types::problem::{ErrorCode, Problem};
 use chat_types::room::RoomKind;
 use reqwest::{Method, RequestBuilder, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -310,6 +312,15 @@ async fn the_admin_port_tells_health_readiness_and_measurements() {
             404
         );
     }
+    let mut balancer = TcpStream::connect(app.admin_address).await.unwrap();
+    let check = b"GET /readyz HTTP/1.0\r\n\r\n";
+    balancer.write_all(check).await.unwrap();
+    let mut answer = String::new();
+    balancer.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.0 200 "),
+        "a balancer's check without a host is answered: {answer}"
+    );
     chat_store::Store::close(&*app.store).await;
     assert_eq!(admin("/readyz").await.0, 503);
     assert_eq!(
