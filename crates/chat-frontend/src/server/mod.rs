@@ -151,11 +151,12 @@ fn bad_host() -> axum::response::Response {
 
 /// What browsers reach.
 pub fn router(state: AppState) -> Router {
-    // Assets are kept compressed; pages are made for each request.
+    // Assets are kept compressed; pages are made for each request. They are small, and an encoder of
+    // brotli would be a tenth of the program.
     let pages = Router::new()
         .route("/embed/{site}/{page}", get(page::embed))
         .fallback(get(page::app))
-        .layer(CompressionLayer::new());
+        .layer(CompressionLayer::new().no_br());
     pages
         .route("/assets/{file}", get(assets::asset))
         .route("/embed.js", get(assets::loader))
