@@ -1,5 +1,5 @@
 //! `cargo xtask build`: the web client's files in `target/site`, named by their content, with a
-//! manifest for the front end's server and every file also compressed.
+//! manifest for the front end's server, and stored compressed.
 
 mod compress;
 mod css;

@@ -1,7 +1,9 @@
 //! The built client: read from disk once, before the server listens, and served from memory with
-//! the encoding that the browser prefers.
+//! the encoding that the browser prefers. On disk most files are compressed only, since they are sent so;
+//! for the rare client that takes no encoding they are unpacked once.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -9,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flate2::read::GzDecoder;
 use serde::Deserialize;
 
 use super::AppState;
@@ -49,7 +52,7 @@ impl Assets {
     /// Reads the directory that `cargo xtask build` wrote.
     ///
     /// # Errors
-    /// Names the file that is missing or not readable.
+    /// Names the file that is missing, not readable or not what its name says.
     pub fn load(directory: &Path) -> anyhow::Result<Self> {
         let mut files = HashMap::new();
         let entries = std::fs::read_dir(directory).with_context(|| {
@@ -70,6 +73,7 @@ impl Assets {
                 .with_context(|| format!("cannot read {}", entry.path().display()))?;
             files.insert(name, Bytes::from(bytes));
         }
+        unpack(&mut files)?;
         let manifest = files
             .get("manifest.json")
             .context("the client's assets have no manifest.json")?;
@@ -141,6 +145,26 @@ impl Assets {
             })
             .map_or(("", None), |(suffix, encoding)| (suffix, Some(encoding)))
     }
+}
+
+/// Adds the plain form of each file that has none.
+fn unpack(files: &mut HashMap<String, Bytes>) -> anyhow::Result<()> {
+    let mut plain = Vec::new();
+    for (packed, bytes) in &*files {
+        let Some(name) = packed.strip_suffix(".gz") else {
+            continue;
+        };
+        if files.contains_key(name) {
+            continue;
+        }
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&**bytes)
+            .read_to_end(&mut unpacked)
+            .with_context(|| format!("{packed} cannot be unpacked"))?;
+        plain.push((name.to_owned(), Bytes::from(unpacked)));
+    }
+    files.extend(plain);
+    Ok(())
 }
 
 /// The types that are served; anything else in the directory is not for browsers.

@@ -6,6 +6,7 @@
     reason = "a test binary exports nothing; `pub` marks what tests may use"
 )]
 
+mod assets;
 mod embed;
 mod listener;
 mod metrics;

@@ -17,7 +17,8 @@ pub const HALF: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ";
 /// The bytes of an asset that is more than a system buffers for one connection.
 pub const BIG: usize = 32 * 1024 * 1024;
 
-const MANIFEST: &str = r#"{
+/// What `write_assets` and other folders of assets begin with.
+pub const MANIFEST: &str = r#"{
     "app": { "js": "app.js", "wasm": "app.wasm" },
     "embed": { "js": "embed.js", "wasm": "embed.wasm" },
     "css": "style.css",
