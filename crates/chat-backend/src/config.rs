@@ -144,7 +144,7 @@ pub struct Config {
     /// The commit that the program was built from, for the metric `build_info`; the image names its own.
     #[arg(long, env = "CHAT_REVISION", default_value = "unknown")]
     pub revision: String,
-    /// What is logged, as a filter of `tracing`.
+    /// What is logged: levels by target, such as `info,chat_backend=debug`.
     #[arg(long, env = "CHAT_LOG", default_value = "info")]
     pub log: String,
     /// How logs look.
@@ -187,7 +187,7 @@ impl Config {
         if self.addr == self.admin_addr && self.addr.port() != 0 {
             problems.push("CHAT_ADDR and CHAT_ADMIN_ADDR are the same address; the admin port is a second one.".to_owned());
         }
-        if tracing_subscriber::EnvFilter::try_new(&self.log).is_err() {
+        if chat_listener::logs::filter(&self.log).is_err() {
             problems.push(format!(
                 "CHAT_LOG is not a filter such as `info` or `chat_backend=debug`: `{}`",
                 self.log

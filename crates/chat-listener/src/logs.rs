@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How logs look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -15,19 +16,44 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging what `filter` lets through, in colours only to a person; once per process.
+/// Reads levels by target, such as `info,chat_backend=debug`.
+///
+/// # Errors
+/// For what is none.
+pub fn filter(text: &str) -> Result<Targets, ParseError> {
+    let directives: Vec<_> = text.split(',').filter(|part| !part.is_empty()).collect();
+    directives.join(",").parse()
+}
+
+/// Starts logging what `levels` let through, in colours only to a person; once per process.
 ///
 /// # Errors
 /// For a filter that cannot be read.
-pub fn start(filter: &str, format: LogFormat) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(filter)?;
-    let logs = tracing_subscriber::fmt()
+pub fn start(levels: &str, format: LogFormat) -> Result<(), ParseError> {
+    let subscriber = tracing_subscriber::registry().with(filter(levels)?);
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Text => subscriber.with(lines).init(),
+        LogFormat::Json => subscriber.with(lines.json().flatten_event(true)).init(),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_is_levels_by_target() {
+        let read = filter("info,chat_backend=debug,").unwrap();
+        let expected = Targets::new()
+            .with_default(LevelFilter::INFO)
+            .with_target("chat_backend", LevelFilter::DEBUG);
+        assert_eq!(read, expected);
+        assert!(filter("info,==").is_err());
+    }
 }

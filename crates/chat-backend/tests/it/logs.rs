@@ -11,7 +11,6 @@ use chat_types::endpoint::{
 use chat_types::room::{EditMessage, ListQuery};
 use chat_types::ws::SUBPROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tracing_subscriber::EnvFilter;
 
 use crate::support::{PASSWORD, Socket, TestApp, handshake};
 
@@ -48,7 +47,7 @@ async fn no_text_password_token_or_address_is_in_the_log() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("debug"))
+        .with_max_level(tracing::Level::DEBUG)
         .with_writer(move || writer.clone())
         .finish();
     // Server and clients run on the thread of this test; others only hash passwords and run the
@@ -147,7 +146,7 @@ async fn a_request_is_found_by_the_trace_that_it_belongs_to() {
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .json()
-        .with_env_filter(EnvFilter::new("info"))
+        .with_max_level(tracing::Level::INFO)
         .with_writer(move || writer.clone())
         .finish();
     let _logged = tracing::subscriber::set_default(subscriber);

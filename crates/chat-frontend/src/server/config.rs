@@ -140,7 +140,7 @@ pub struct Config {
     )]
     pub grace_ms: u64,
 
-    /// What is logged, as a filter of `tracing`.
+    /// What is logged: levels by target, such as `info,chat_frontend=debug`.
     #[arg(long, env = "CHAT_LOG", default_value = "info")]
     pub log: String,
 
