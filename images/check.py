@@ -23,7 +23,7 @@ from pathlib import Path
 
 BASE = "gcr.io/distroless/cc-debian13:nonroot"
 USER = "65532"
-MIB = 1_000_000
+MB = 1_000_000
 # How long a server may take to be ready, and to end after it was asked to.
 READY_S = 20
 END_S = 10
@@ -33,7 +33,7 @@ SECRETS = re.compile(r"SECRET_KEY=|PASSWORD|TOKEN=|DATABASE_URL=|BEGIN [A-Z ]*PR
 
 IMAGES = {
     "backend": {
-        "most_bytes": 20 * MIB,
+        "most_bytes": 20 * MB,
         "port": 8080,
         "admin": 8081,
         "variables": {
@@ -43,7 +43,7 @@ IMAGES = {
         "volume": "data",
     },
     "frontend": {
-        "most_bytes": 8 * MIB,
+        "most_bytes": 8 * MB,
         "port": 3000,
         "admin": 3001,
         "variables": {},
@@ -82,9 +82,11 @@ class Checks:
         self.failed += not holds
 
 
-def check_files(checks, root, base, most):
+def check_files(checks, side, root, base, most):
     added = size(root) - size(base)
-    checks.that(added <= most, f"adds {added / MIB:.2f} MB to its base, of {most / MIB:.0f} MB")
+    program = (root / f"usr/local/bin/chat-{side}").stat().st_size
+    parts = f"its program {program / MB:.2f}"
+    checks.that(added <= most, f"adds {added / MB:.2f} MB to its base, of {most / MB:.0f} MB; {parts}")
     paths = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
     raised = [path for path in paths if path.stat().st_mode & 0o6000]
     checks.that(not raised, f"no file changes its user or group {raised}")
@@ -182,6 +184,11 @@ def check_frontend_answers(checks, image):
     whole = get(image["port"], path)
     checks.that(whole[1].get("content-type") == "application/wasm", "the module's type")
     checks.that("immutable" in whole[1].get("cache-control", ""), "the module is kept for ever")
+    plain = "content-encoding" not in whole[1] and whole[2].startswith(b"\0asm")
+    checks.that(plain, "who takes no encoding gets the module plain")
+    packed = get(image["port"], "/", {"Accept-Encoding": "gzip"})
+    smaller = packed[1].get("content-encoding") == "gzip" and len(packed[2]) < len(page)
+    checks.that(smaller, f"the page in gzip: {len(packed[2])} of {len(page)} bytes")
     for encoding in ("br", "gzip"):
         _, headers, body = get(image["port"], path, {"Accept-Encoding": encoding})
         smaller = headers.get("content-encoding") == encoding and len(body) < len(whole[2])
@@ -319,7 +326,7 @@ def check(side):
     print(name)
     checks = Checks(side)
     with mounted(BASE) as base, mounted(name) as root:
-        check_files(checks, root, base, image["most_bytes"])
+        check_files(checks, side, root, base, image["most_bytes"])
         variables = check_words(checks, name, side)
         check_running(checks, root, side, image, variables)
     return checks.failed

@@ -1,8 +1,13 @@
-//! Checks the API's address before it is compiled into the client.
+//! Checks the API's address before it is compiled into the client, and says how the server is linked.
 
 use url::Url;
 
 fn main() {
+    println!("cargo::rerun-if-env-changed=PACK_RELOCATIONS");
+    // The image's server sets it: 3 % off the program, for a C library that is not older than glibc 2.36.
+    if std::env::var_os("PACK_RELOCATIONS").is_some() {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
     println!("cargo::rerun-if-env-changed=API_BASE_URL");
     let Ok(base) = std::env::var("API_BASE_URL") else {
         refuse(
