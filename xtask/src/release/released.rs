@@ -1,6 +1,7 @@
 //! Which commits run: what a release has to get on with.
 
 use std::path::Path;
+use std::process::{Command, Output};
 
 use anyhow::{Context as _, bail};
 
@@ -16,8 +17,9 @@ pub(super) struct Released {
 }
 
 impl Released {
-    /// The revision that was named; else what the branch `release` says; else the newest tag; else what to take
-    /// as long as there is none of these.
+    /// The revision that was named; else what the branch `release` says; else the newest tag; else, as long as
+    /// there is none of these, what HEAD has in common with the fallback: that one runs nowhere, so that HEAD
+    /// may lack some of it.
     pub(super) fn find(against: Option<&str>, fallback: Option<&str>) -> anyhow::Result<Self> {
         if let Some(revision) = against {
             return Self::both(revision);
@@ -29,7 +31,7 @@ impl Released {
             return Self::both(&tag);
         }
         match fallback {
-            Some(revision) => Self::both(revision),
+            Some(revision) => Self::both(&in_common(paths::root(), revision)?),
             None => bail!(
                 "nothing was released yet: there is no branch `origin/release`, and no tag; name a commit with `--against`"
             ),
@@ -66,7 +68,7 @@ impl Released {
     /// see `.ci/bump`.
     pub(super) fn overtaking(&self) -> anyhow::Result<Option<&str>> {
         for commit in self.commits() {
-            match Order::of(paths::root(), commit, "HEAD") {
+            match Order::of(paths::root(), commit, "HEAD")? {
                 Order::Earlier => {}
                 Order::Later => return Ok(Some(commit)),
                 Order::Apart => {
@@ -105,27 +107,47 @@ enum Order {
 }
 
 impl Order {
-    fn of(repository: &Path, commit: &str, other: &str) -> Self {
-        let repository = repository.to_string_lossy();
+    fn of(repository: &Path, commit: &str, other: &str) -> anyhow::Result<Self> {
         let holds = |whole: &str, part: &str| {
-            let arguments = [
-                "-C",
-                &*repository,
-                "merge-base",
-                "--is-ancestor",
-                part,
-                whole,
-            ];
-            process::answer("git", &arguments).is_some()
+            let said = merge_base(repository, &["--is-ancestor", part, whole])?;
+            anyhow::Ok(said.status.success())
         };
-        if holds(other, commit) {
+        Ok(if holds(other, commit)? {
             Self::Earlier
-        } else if holds(commit, other) {
+        } else if holds(commit, other)? {
             Self::Later
         } else {
             Self::Apart
-        }
+        })
     }
+}
+
+/// The newest commit that a revision and HEAD share.
+fn in_common(repository: &Path, revision: &str) -> anyhow::Result<String> {
+    let said = merge_base(repository, &[revision, "HEAD"])?;
+    if !said.status.success() {
+        bail!("{revision} and this branch have no commit in common");
+    }
+    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
+
+/// What git says of two commits. It says no with the exit code 1; with another one it does not know.
+fn merge_base(repository: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
+    let said = Command::new("git")
+        .arg("-C")
+        .arg(repository)
+        .arg("merge-base")
+        .args(arguments)
+        .output()
+        .context("cannot start git")?;
+    if !matches!(said.status.code(), Some(0 | 1)) {
+        bail!(
+            "`git merge-base {}` failed: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&said.stderr).trim()
+        );
+    }
+    Ok(said)
 }
 
 /// The newest commit that a side ran, as the script of CI tells it.
@@ -165,28 +187,71 @@ mod tests {
         assert!(error.contains("fetch the whole history"), "{error}");
     }
 
-    #[test]
-    fn what_runs_is_earlier_later_or_of_another_history() {
-        let repository = tempfile::tempdir().unwrap();
-        let root = repository.path();
-        let git = |arguments: &[&str]| {
-            let folder = root.to_string_lossy();
+    /// A repository without files.
+    struct Repository(tempfile::TempDir);
+
+    impl Repository {
+        fn begin() -> Self {
+            let repository = Self(tempfile::tempdir().unwrap());
+            repository.git(&["init", "--quiet"]);
+            repository
+        }
+
+        fn git(&self, arguments: &[&str]) -> String {
+            let folder = self.0.path().to_string_lossy();
             let person = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
             let whole = [&["-C", &*folder], &person[..], arguments].concat();
             process::answer("git", &whole).unwrap()
-        };
-        let commit = |parents: &[&str]| {
-            let tree = git(&["write-tree"]);
-            git(&[&["commit-tree", &tree, "-m", "change"], parents].concat())
-        };
-        git(&["init", "--quiet"]);
-        let first = commit(&[]);
-        let second = commit(&["-p", &first]);
-        let sibling = commit(&["-p", &first, "-m", "another"]);
-        assert_eq!(Order::of(root, &first, &second), Order::Earlier);
-        assert_eq!(Order::of(root, &first, &first), Order::Earlier);
-        assert_eq!(Order::of(root, &second, &first), Order::Later);
-        assert_eq!(Order::of(root, &sibling, &second), Order::Apart);
+        }
+
+        fn commit(&self, parents: &[&str], message: &str) -> String {
+            let tree = self.git(&["write-tree"]);
+            let parents = parents.iter().flat_map(|parent| ["-p", *parent]);
+            let commit = ["commit-tree", &*tree, "-m", message].into_iter();
+            self.git(&commit.chain(parents).collect::<Vec<_>>())
+        }
+
+        fn order(&self, commit: &str, other: &str) -> anyhow::Result<Order> {
+            Order::of(self.0.path(), commit, other)
+        }
+    }
+
+    #[test]
+    fn what_runs_is_earlier_later_or_of_another_history() {
+        let repository = Repository::begin();
+        let first = repository.commit(&[], "first");
+        let second = repository.commit(&[&first], "second");
+        let sibling = repository.commit(&[&first], "sibling");
+        let order = |commit, other| repository.order(commit, other).unwrap();
+        assert_eq!(order(&first, &second), Order::Earlier);
+        assert_eq!(order(&first, &first), Order::Earlier);
+        assert_eq!(order(&second, &first), Order::Later);
+        assert_eq!(order(&sibling, &second), Order::Apart);
+    }
+
+    #[test]
+    fn what_git_does_not_know_is_of_no_history_and_said_in_its_words() {
+        let repository = Repository::begin();
+        let first = repository.commit(&[], "first");
+        let error = repository.order(&"1".repeat(40), &first).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("fatal: Not a valid commit name"), "{error}");
+    }
+
+    #[test]
+    fn while_nothing_is_released_a_branch_is_compared_with_what_it_began_with() {
+        let repository = Repository::begin();
+        let root = repository.0.path();
+        let first = repository.commit(&[], "first");
+        let below = repository.commit(&[&first], "what this one is stacked on, rewritten since");
+        let head = repository.commit(&[&first], "change");
+        let stranger = repository.commit(&[], "another beginning");
+        repository.git(&["update-ref", "HEAD", &head]);
+        assert_eq!(in_common(root, &below).unwrap(), first);
+        assert_eq!(in_common(root, &first).unwrap(), first);
+        let error = in_common(root, &stranger).unwrap_err().to_string();
+        assert!(error.contains("no commit in common"), "{error}");
+        assert!(in_common(root, "a-branch-that-is-not-there").is_err());
     }
 
     #[test]
