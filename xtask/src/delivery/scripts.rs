@@ -511,6 +511,7 @@ fn what_is_released_of_todays_manifests_renders_by_itself() {
     }
 }
 
+const FIXTURE: &str = "crates/chat-types/tests/wire/v1/c2s/hello.json";
 const LIST: &str = "crates/chat-types/tests/wire/v1/FROZEN.sha256";
 const SCHEMA: &str = "crates/chat-types/schema/released/a.json";
 
@@ -519,6 +520,7 @@ fn with_a_frozen_protocol() -> World {
     let world = World::begin();
     let list = "aa  c2s/hello.json\nbb  c2s/send.json\n";
     write(&world.ci().join(LIST), list);
+    write(&world.ci().join(FIXTURE), "released\n");
     world.bumped(&world.change(SCHEMA));
     world
 }
@@ -564,6 +566,23 @@ fn a_released_schema_is_never_edited() {
     world.change("crates/chat-types/schema/released/b.json");
     assert!(frozen(&world));
     world.change(SCHEMA);
+    assert!(!frozen(&world));
+}
+
+#[test]
+fn a_released_fixture_is_never_edited_not_even_before_it_is_committed() {
+    let world = with_a_frozen_protocol();
+    let fixture = world.ci().join(FIXTURE);
+    let released = fs::read_to_string(&fixture).unwrap();
+    write(&fixture, "edited\n");
+    assert!(!frozen(&world), "before it is committed");
+    world.change("docs/b.md");
+    assert!(!frozen(&world), "in a commit that leaves the list alone");
+    write(&fixture, &released);
+    write(&fixture.with_file_name("new.json"), "new\n");
+    world.change("docs/c.md");
+    assert!(frozen(&world));
+    fs::remove_file(&fixture).unwrap();
     assert!(!frozen(&world));
 }
 
