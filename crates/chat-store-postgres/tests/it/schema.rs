@@ -36,7 +36,7 @@ fn nothing_is_told_through_the_database() {
     assert!(read > 10, "only {read} files were found");
 }
 
-/// What takes away what a program of before may count on. Every `DROP` is among them: also an index may be
+/// What takes away what a program of before may count on, beside columns that it would have to fill. Every `DROP` is among them: also an index may be
 /// one that an `ON CONFLICT` names.
 const TAKING_AWAY: [&str; 6] = [
     "DROP ",
@@ -56,8 +56,24 @@ fn lures_old_programs(sql: &str) -> bool {
         .filter(|line| !line.trim_start().starts_with("--"));
     let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
     let sql = words.join(" ").to_uppercase();
-    let takes_away = TAKING_AWAY.iter().any(|it| sql.contains(it));
+    let takes_away = TAKING_AWAY.iter().any(|it| sql.contains(it)) || asks_for_more(&sql);
     takes_away && !sql.contains("UPDATE SCHEMA_FLOOR SET OLDEST = ")
+}
+
+/// Whether a column is added that programs of before leave out and must not.
+fn asks_for_more(sql: &str) -> bool {
+    let actions = sql
+        .split(';')
+        .filter(|statement| statement.contains("ALTER TABLE "))
+        .flat_map(|statement| statement.split(','));
+    let filled_in = |action: &str| {
+        ["DEFAULT ", "GENERATED "]
+            .iter()
+            .any(|it| action.contains(it))
+    };
+    actions
+        .filter(|action| action.contains("ADD ") && action.contains("NOT NULL"))
+        .any(|action| !filled_in(action))
 }
 
 /// A release that is rolled back starts on the schema of the newer one, if the floor lets it.
@@ -89,11 +105,18 @@ fn a_migration_that_takes_something_away_is_noticed() {
         "alter table rooms\n    rename column topic to subject;",
         "ALTER TABLE rooms ALTER COLUMN head TYPE INTEGER;",
         "ALTER TABLE users ALTER COLUMN username SET NOT NULL;",
+        "ALTER TABLE rooms ADD COLUMN subject TEXT NOT NULL;",
+        "ALTER TABLE rooms ADD COLUMN a TEXT, ADD b TEXT NOT NULL;",
     ] {
         assert!(lures_old_programs(taking), "{taking}");
         let raising = format!("{taking}\nUPDATE schema_floor SET oldest = 4;");
         assert!(!lures_old_programs(&raising), "{raising}");
     }
-    let adding = "-- Does not drop column topic.\nALTER TABLE rooms ADD COLUMN subject TEXT;";
-    assert!(!lures_old_programs(adding));
+    for adding in [
+        "-- Does not drop column topic.\nALTER TABLE rooms ADD COLUMN subject TEXT;",
+        "ALTER TABLE rooms ADD COLUMN subject TEXT NOT NULL DEFAULT '', ADD COLUMN b TEXT;",
+        "CREATE TABLE subjects (room UUID NOT NULL);",
+    ] {
+        assert!(!lures_old_programs(adding), "{adding}");
+    }
 }
