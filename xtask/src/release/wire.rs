@@ -157,6 +157,15 @@ fn {name}() {{
 "
         )
     });
+    let promises = "
+#[test]
+fn today_keeps_what_the_release_promises() {
+    let [before, today] = [before_types::schema::protocol(), today_types::schema::protocol()];
+    let broken = today_types::schema_diff::compare_protocols(&before, &today);
+    let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
+    assert!(broken.is_empty(), \"against the release:\\n{}\", broken.join(\"\\n\"));
+}
+";
     format!(
         "#![allow(dead_code)]
 #[path = \"../before/mod.rs\"]
@@ -166,7 +175,7 @@ mod neighbours;
 mod today;
 
 use neighbours::{{Version, fixtures, made_up, newer_keeps_what_older_writes, older_bears_what_newer_writes}};
-{}{}",
+{}{}{promises}",
         versions.concat(),
         tests.concat()
     )
