@@ -28,7 +28,7 @@ const DEMO_SITE: &str = "demo=*";
 pub(crate) const ECHO: &str = "echo";
 
 /// Over how many milliseconds sockets are closed at the end: somebody waits for the prompt.
-const DRAIN_MS: &str = "500";
+pub(crate) const DRAIN_MS: &str = "500";
 
 /// Where the two sides listen and keep their data.
 #[derive(Debug, Clone, Args)]
@@ -276,7 +276,8 @@ fn secret_key(data_dir: &Path) -> anyhow::Result<String> {
     Ok(secret)
 }
 
-fn await_ready(side: &mut Service, admin: SocketAddr) -> anyhow::Result<()> {
+/// Waits until a side says that it is ready, and fails when it ends instead.
+pub(crate) fn await_ready(side: &mut Service, admin: SocketAddr) -> anyhow::Result<()> {
     let deadline = Instant::now() + READY_PATIENCE;
     while !is_ready(admin) {
         if let Some(status) = side.ended()? {

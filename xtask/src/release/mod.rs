@@ -9,6 +9,7 @@ mod migrations;
 mod released;
 mod schema;
 mod sides;
+mod talk;
 mod wire;
 
 use std::time::{Duration, Instant};

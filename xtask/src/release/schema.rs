@@ -1,8 +1,9 @@
-//! The released back end on today's schema: its code through its own tests, as while the new release is
-//! rolled out, and its program on a database that today's has migrated, as after a roll-back.
+//! The released back end on today's schema: its code through its own tests, and an upgrade and a roll-back
+//! with both programs on one database, in which people talk before, between and after.
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
@@ -12,10 +13,14 @@ use chat_testbed::{Durability, Postgres};
 use super::before::{self, Before};
 use super::migrations::Migrations;
 use super::released::Released;
+use super::talk::Talk;
+use crate::process::Service;
 use crate::{paths, process, run, servers};
 
 /// The stores, by their crates.
-const STORES: [&str; 2] = ["chat-store-sqlite", "chat-store-postgres"];
+const STORES: [&str; 2] = [SQLITE, POSTGRES];
+const SQLITE: &str = "chat-store-sqlite";
+const POSTGRES: &str = "chat-store-postgres";
 
 pub(super) fn check(released: &Released) -> anyhow::Result<()> {
     let before = Before::at(&released.backend)?;
@@ -36,8 +41,18 @@ pub(super) fn check(released: &Released) -> anyhow::Result<()> {
     let postgres = servers::private_postgres(Durability::Quick)?;
     check_code(&before, &postgres)?;
     run::build_servers()?;
-    for (store, may_start) in changed {
-        check_roll_back(&before, store, &postgres, may_start)?;
+    let released = Server {
+        program: before.back_end()?,
+        name: "released back end",
+    };
+    let today = Server {
+        program: paths::binary("chat-backend"),
+        name: "today's back end",
+    };
+    for (store, may_go_back) in changed {
+        println!("{store}: an upgrade and a roll-back");
+        let database = Database::empty(store, &postgres)?;
+        rehearse(&released, &today, &database, may_go_back).with_context(|| store.to_owned())?;
     }
     Ok(())
 }
@@ -84,55 +99,124 @@ fn rebuilt(before: &Before, store: &str) -> anyhow::Result<()> {
     touch(&file).with_context(|| format!("cannot touch {}", file.display()))
 }
 
-/// Starts the released program on a database that today's has migrated; whether it may is what the floor
-/// says.
-fn check_roll_back(
-    before: &Before,
-    store: &str,
-    postgres: &Postgres,
-    may_start: bool,
+/// A database that both programs use in turn.
+struct Database {
+    store: &'static str,
+    url: String,
+}
+
+impl Database {
+    fn empty(store: &'static str, postgres: &Postgres) -> anyhow::Result<Self> {
+        let data = data();
+        drop(fs::remove_dir_all(&data));
+        fs::create_dir_all(&data)?;
+        let url = match store {
+            POSTGRES => postgres.create_database(&format!("rehearsal_{}", std::process::id()))?,
+            _ => format!("sqlite:{}", data.join("chat.db").display()),
+        };
+        Ok(Self { store, url })
+    }
+}
+
+/// Where the embedded store's database lies.
+fn data() -> PathBuf {
+    before::folder().join("data")
+}
+
+/// People talk through the release, through today's program on what that made of the database, and through the
+/// release again, if the floor lets it start.
+fn rehearse(
+    released: &Server,
+    today: &Server,
+    database: &Database,
+    may_go_back: bool,
 ) -> anyhow::Result<()> {
-    let data = before::folder().join("data");
-    drop(std::fs::remove_dir_all(&data));
-    let name = format!("roll_back_{}", std::process::id());
-    let url = match store {
-        "chat-store-postgres" => postgres.create_database(&name)?,
-        _ => format!("sqlite:{}", data.join("chat.db").display()),
+    let upgrade = || {
+        today
+            .migrate(database)
+            .context("today's migrations fail on a database in which the release has written")
     };
-    std::fs::create_dir_all(&data)?;
-    migrate(&paths::binary("chat-backend"), &url)
-        .context("today's back end cannot migrate an empty database")?;
-    let started = migrate(&before.back_end()?, &url);
-    match (started, may_start) {
-        (Ok(()), true) => println!("{store}: a roll-back to the release starts"),
+    let mut talk = released
+        .serve(database, Talk::begin)
+        .context("the release does not even serve a database of its own")?;
+    if database.store == POSTGRES {
+        let rolled_out = |api| {
+            upgrade()?;
+            talk.go_on(api)
+                .context("nodes of the release fail once the database is migrated under them: add first, and take away in a later release")
+        };
+        released.serve(database, rolled_out)?;
+    } else {
+        upgrade()?;
+    }
+    today
+        .serve(database, |api| talk.go_on(api))
+        .context("today's back end does not go on from what the release wrote")?;
+    match (released.migrate(database), may_go_back) {
+        (Ok(()), true) => released.serve(database, |api| talk.go_on(api)).context(
+            "the floor lets the release start, and yet it does not go on after a roll-back",
+        ),
         (Err(refused), false) => {
-            println!("{store}: a roll-back is refused, as the floor says: {refused:#}");
+            println!("a roll-back is refused, as the floor says: {refused:#}");
+            Ok(())
         }
         (Err(refused), true) => {
-            return Err(
-                refused.context("the floor lets the release start, and yet a roll-back fails")
-            );
+            Err(refused.context("the floor lets the release start, and yet a roll-back fails"))
         }
         (Ok(()), false) => {
             bail!("the release starts on a schema whose floor is above what it knows")
         }
     }
-    Ok(())
 }
 
-fn migrate(program: &Path, url: &str) -> anyhow::Result<()> {
-    let output = Command::new(program)
-        .arg("migrate")
-        .env(
-            "SECRET_KEY",
-            "a key that signs nothing but this check 0123456789",
-        )
-        .env("DATABASE_URL", url)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", program.display()))?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+/// The program of a release.
+struct Server {
+    program: PathBuf,
+    name: &'static str,
+}
+
+impl Server {
+    fn migrate(&self, database: &Database) -> anyhow::Result<()> {
+        let output = self
+            .command("migrate", database)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Serves while something is done over its API.
+    fn serve<T>(
+        &self,
+        database: &Database,
+        work: impl FnOnce(SocketAddr) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let [api, admin] = [run::free_address()?, run::free_address()?];
+        let mut command = self.command("serve", database);
+        command
+            .env("CHAT_ADDR", api.to_string())
+            .env("CHAT_ADMIN_ADDR", admin.to_string())
+            .env("CHAT_DRAIN_MS", run::DRAIN_MS)
+            .env("ALLOWED_ORIGINS", format!("http://{api}"));
+        let mut service = Service::start(self.name, &mut command)?;
+        run::await_ready(&mut service, admin)?;
+        work(api)
+    }
+
+    fn command(&self, what: &str, database: &Database) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .current_dir(before::folder())
+            .arg(what)
+            .env(
+                "SECRET_KEY",
+                "a key that signs nothing but this check 0123456789",
+            )
+            .env("CHAT_DATA_DIR", data())
+            .env("DATABASE_URL", &database.url);
+        command
+    }
 }
