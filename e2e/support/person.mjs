@@ -27,7 +27,7 @@ function readRows() {
 const ALIVE = 'html[data-connection=online]';
 
 export class Person {
-  /** Requests and sockets of this person, as `{ url, headers }` and `{ url, sent, received, closed }`. */
+  /** Requests and sockets of this person, as `{ method, url, headers }` and `{ url, sent, received, closed }`. */
   requests = [];
   sockets = [];
   /** What the page complained about. */
@@ -44,7 +44,7 @@ export class Person {
   watch(page) {
     this.page = page;
     this.view = page;
-    page.on('request', (request) => this.requests.push({ url: request.url(), headers: request.headers() }));
+    page.on('request', (request) => this.requests.push({ method: request.method(), url: request.url(), headers: request.headers() }));
     page.on('websocket', (socket) => this.#watchSocket(socket));
     complaints.listen(page, (text) => this.complaints.push(text));
   }

@@ -14,3 +14,5 @@ export const site = setting('E2E_SITE', 'target/site');
 export const screens = setting('E2E_SCREENS', 'target/screens');
 export const evidence = setting('E2E_EVIDENCE', 'target/e2e');
 export const chromium = process.env.E2E_CHROMIUM ?? '/usr/bin/chromium';
+/** Whether one of the two sides is of another release than these tests. */
+export const withNeighbour = process.env.E2E_NEIGHBOUR !== undefined;

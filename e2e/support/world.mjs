@@ -34,6 +34,10 @@ class World {
   #profiles = [];
   #rooms = 0;
   #provoked = [];
+  /** What pages of people who left asked the API for, as `GET /v1/me`. */
+  asked = new Set();
+  /** The names of the commands that they sent over their sockets. */
+  said = new Set();
 
   async start(name, environment) {
     this.servers = await Servers.start(name, environment);
@@ -106,10 +110,19 @@ class World {
   }
 
   async leave() {
-    for (const person of this.#people) await person.close();
+    for (const person of this.#people) {
+      await person.close();
+      this.#remember(person);
+    }
     const provoked = this.#provoked.splice(0);
     return this.#people.splice(0).flatMap(({ name, complaints }) =>
       complaints.filter((text) => !provoked.some((kind) => kind.test(text))).map((text) => `${name}: ${text}`));
+  }
+
+  #remember({ requests, sockets }) {
+    const api = requests.filter(({ url }) => url.startsWith(`${this.servers.api}/`));
+    for (const { method, url } of api) this.asked.add(`${method} ${new URL(url).pathname}`);
+    for (const { t } of sockets.flatMap(({ sent }) => sent)) this.said.add(t);
   }
 
   async keepEvidence(title) {

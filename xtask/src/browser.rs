@@ -45,23 +45,50 @@ pub(crate) fn run(
     programs: &Programs,
     evidence: &Path,
 ) -> anyhow::Result<()> {
+    let mut tests = tests_of(&folder(paths::root()), filter, programs, evidence)?;
+    process::run(&mut tests).context("a browser test failed; the summary is above")
+}
+
+/// The folder of the tests in a workspace.
+pub(crate) fn folder(workspace: &Path) -> PathBuf {
+    workspace.join("e2e")
+}
+
+/// Runs those tests of a folder whose file's name contains `filter`, of a workspace of one side's release,
+/// with the other side of another release.
+pub(crate) fn run_with_neighbour(
+    folder: &Path,
+    filter: &str,
+    programs: &Programs,
+    evidence: &Path,
+) -> anyhow::Result<()> {
+    let mut tests = tests_of(folder, Some(filter), programs, evidence)?;
+    tests.env("E2E_NEIGHBOUR", "yes");
+    process::run(&mut tests).context("a browser test failed; the summary is above")
+}
+
+fn tests_of(
+    folder: &Path,
+    filter: Option<&str>,
+    programs: &Programs,
+    evidence: &Path,
+) -> anyhow::Result<Command> {
     check_node()?;
     let chromium = chromium_with_fonts()?;
-    let folder = paths::root().join("e2e");
-    install_packages(&folder)?;
+    install_packages(folder)?;
     let mut tests = Command::new("node");
     tests
-        .current_dir(&folder)
+        .current_dir(folder)
         .stdin(Stdio::null())
         .args(["--test", "--test-reporter=spec", "--test-concurrency=2"])
-        .args(test_files(&folder, filter)?)
+        .args(test_files(folder, filter)?)
         .env("E2E_BACKEND", &programs.backend)
         .env("E2E_FRONTEND", &programs.frontend)
         .env("E2E_SITE", &programs.site)
         .env("E2E_EVIDENCE", evidence)
         .env("E2E_SCREENS", paths::root().join("target/screens"))
         .env("E2E_CHROMIUM", chromium);
-    process::run(&mut tests).context("a browser test failed; the summary is above")
+    Ok(tests)
 }
 
 fn test_files(folder: &Path, filter: Option<&str>) -> anyhow::Result<Vec<PathBuf>> {
