@@ -103,7 +103,7 @@ fn summarise(results: &[(Part, anyhow::Result<()>, Duration)]) -> anyhow::Result
     let faults = results.iter().filter(|(_, outcome, _)| outcome.is_err());
     match faults.count() {
         0 => println!("in what was checked, either side can be released"),
-        faults => bail!("this must not be released: {faults} parts failed"),
+        faults => bail!("this must not be released; parts that failed: {faults}"),
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub(super) fn check(released: &Released) -> anyhow::Result<()> {
             .current_dir(&folder)
             .stdin(Stdio::null())
             .env("CARGO_TARGET_DIR", before::target())
+            // What is wrong is in the message, and a trace would bury it.
+            .env("RUST_BACKTRACE", "0")
             .args(["test", "--quiet"]);
         process::run(&mut tests).with_context(|| {
             format!(
