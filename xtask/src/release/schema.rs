@@ -76,6 +76,8 @@ fn check_code(before: &Before, postgres: &Postgres) -> anyhow::Result<()> {
         .arg("test")
         .args(process::PRODUCT)
         .args(["--test", "conformance", "--no-fail-fast", "--quiet"])
+        // What is wrong is in the messages, and traces would bury them.
+        .env("RUST_BACKTRACE", "0")
         .env(servers::DATABASE_URL, postgres.url("postgres"));
     let outcome = process::run(&mut tests);
     for store in STORES {
