@@ -16,20 +16,40 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is no filter of logs.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    /// A part is not a level, nor a target with one.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// A part that would be taken for a target, and match nothing.
+    #[error("`{0}` is neither a level nor the name of a target")]
+    Target(String),
+}
+
 /// Reads levels by target, such as `info,chat_backend=debug`.
 ///
 /// # Errors
-/// For what is none.
-pub fn filter(text: &str) -> Result<Targets, ParseError> {
-    let directives: Vec<_> = text.split(',').filter(|part| !part.is_empty()).collect();
-    directives.join(",").parse()
+/// For what is none, such as the name of a span.
+pub fn filter(text: &str) -> Result<Targets, FilterError> {
+    let parts = text.split(',').map(str::trim);
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    let targets: Targets = parts.join(",").parse()?;
+    let is_name = |target: &str| {
+        let of_a_path = |c: char| c.is_ascii_alphanumeric() || "_:-".contains(c);
+        target.chars().all(of_a_path)
+    };
+    match targets.iter().find(|(target, _)| !is_name(target)) {
+        Some((target, _)) => Err(FilterError::Target(target.to_owned())),
+        None => Ok(targets),
+    }
 }
 
 /// Starts logging what `levels` let through, in colours only to a person; once per process.
 ///
 /// # Errors
 /// For a filter that cannot be read.
-pub fn start(levels: &str, format: LogFormat) -> Result<(), ParseError> {
+pub fn start(levels: &str, format: LogFormat) -> Result<(), FilterError> {
     let subscriber = tracing_subscriber::registry().with(filter(levels)?);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
@@ -49,11 +69,18 @@ mod tests {
 
     #[test]
     fn a_filter_is_levels_by_target() {
-        let read = filter("info,chat_backend=debug,").unwrap();
+        let read = filter("info, chat_backend=debug,").unwrap();
         let expected = Targets::new()
             .with_default(LevelFilter::INFO)
             .with_target("chat_backend", LevelFilter::DEBUG);
         assert_eq!(read, expected);
-        assert!(filter("info,==").is_err());
+        for none in [
+            "info,==",
+            "[send]=debug",
+            "chat_backend[send]=debug",
+            "info;warn",
+        ] {
+            assert!(filter(none).is_err(), "{none}");
+        }
     }
 }

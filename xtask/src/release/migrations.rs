@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 /// By one of these a migration says which schema version a program has to know.
 const FLOOR: [&str; 2] = [
@@ -51,6 +51,21 @@ impl Migrations {
         let minds_floors = self.floor().is_some();
         minds_floors && database.floor().is_some_and(|floor| self.newest() >= floor)
     }
+
+    /// Whether the release with these migrations starts again after a roll-back from `today`'s.
+    ///
+    /// # Errors
+    /// When a floor keeps it from that: the release just before is never below one.
+    pub(super) fn after_roll_back_from(&self, today: &Self) -> anyhow::Result<bool> {
+        let starts = self.serve(today);
+        if !starts && self.floor().is_some() {
+            bail!(
+                "today's floor is above schema {}, which is all that the release knows, so a roll-back to it is refused: raise it in a later release",
+                self.newest()
+            );
+        }
+        Ok(starts)
+    }
 }
 
 fn floor_of(sql: &str) -> Option<u64> {
@@ -91,6 +106,17 @@ mod tests {
     #[test]
     fn a_program_of_before_there_was_a_floor_starts_on_nothing_newer() {
         assert!(!of(&[ADD]).serve(&of(&[ADD, BEGIN])));
+    }
+
+    #[test]
+    fn the_release_before_may_always_be_rolled_back_to_once_it_knows_floors() {
+        let adding = of(&[BEGIN, ADD]);
+        let starts =
+            |release: &Migrations, today: &Migrations| release.after_roll_back_from(today).ok();
+        assert_eq!(starts(&of(&[BEGIN]), &adding), Some(true));
+        assert_eq!(starts(&of(&[ADD]), &of(&[ADD, BEGIN])), Some(false));
+        let too_high = of(&[BEGIN, "UPDATE schema_floor SET oldest = 2;"]);
+        assert_eq!(starts(&of(&[BEGIN]), &too_high), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which commits run: what a release has to get on with.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, bail};
 
@@ -138,6 +138,7 @@ fn merge_base(repository: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
         .arg(repository)
         .arg("merge-base")
         .args(arguments)
+        .stdin(Stdio::null())
         .output()
         .context("cannot start git")?;
     if !matches!(said.status.code(), Some(0 | 1)) {
@@ -233,9 +234,11 @@ mod tests {
     fn what_git_does_not_know_is_of_no_history_and_said_in_its_words() {
         let repository = Repository::begin();
         let first = repository.commit(&[], "first");
-        let error = repository.order(&"1".repeat(40), &first).unwrap_err();
+        let unknown = "1".repeat(40);
+        let error = repository.order(&unknown, &first).unwrap_err();
         let error = error.to_string();
-        assert!(error.contains("fatal: Not a valid commit name"), "{error}");
+        let (_, words) = error.split_once("failed: ").unwrap();
+        assert!(words.contains(&unknown), "{error}");
     }
 
     #[test]

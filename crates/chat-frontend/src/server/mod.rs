@@ -152,7 +152,7 @@ fn bad_host() -> axum::response::Response {
 /// What browsers reach.
 pub fn router(state: AppState) -> Router {
     // Assets are kept compressed; pages are made for each request. They are small, and an encoder of
-    // brotli would be a tenth of the program.
+    // brotli would be most of a megabyte.
     let pages = Router::new()
         .route("/embed/{site}/{page}", get(page::embed))
         .fallback(get(page::app))

@@ -56,7 +56,11 @@ impl Packed {
     /// The head, in lower case, and the body of its answer.
     fn ask(&self, method: &str, path: &str, header: &str) -> (String, Vec<u8>) {
         let head = "HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n";
-        let request = format!("{method} {path} {head}{header}\r\n\r\n");
+        let header = match header {
+            "" => String::new(),
+            header => format!("{header}\r\n"),
+        };
+        let request = format!("{method} {path} {head}{header}\r\n");
         let mut stream = self.front_end.connect(request.as_bytes());
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();

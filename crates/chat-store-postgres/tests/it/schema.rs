@@ -36,8 +36,8 @@ fn nothing_is_told_through_the_database() {
     assert!(read > 10, "only {read} files were found");
 }
 
-/// What takes away what a program of before may count on, beside columns that it would have to fill. Every `DROP` is among them: also an index may be
-/// one that an `ON CONFLICT` names.
+/// What takes away what a program of before may count on, beside columns that it would have to fill. Every
+/// `DROP` is among them: also an index may be one that an `ON CONFLICT` names.
 const TAKING_AWAY: [&str; 6] = [
     "DROP ",
     "RENAME ",
@@ -65,15 +65,30 @@ fn asks_for_more(sql: &str) -> bool {
     let actions = sql
         .split(';')
         .filter(|statement| statement.contains("ALTER TABLE "))
-        .flat_map(|statement| statement.split(','));
+        .flat_map(actions_of);
     let filled_in = |action: &str| {
         ["DEFAULT ", "GENERATED "]
             .iter()
             .any(|it| action.contains(it))
     };
     actions
-        .filter(|action| action.contains("ADD ") && action.contains("NOT NULL"))
+        .filter(|action| action.contains("ADD "))
+        .filter(|action| action.contains("NOT NULL") || action.contains("PRIMARY KEY"))
         .any(|action| !filled_in(action))
+}
+
+/// The actions of an `ALTER TABLE`, between commas that are in no parentheses.
+fn actions_of(statement: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let between = |c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    statement.split(between).collect()
 }
 
 /// A release that is rolled back starts on the schema of the newer one, if the floor lets it.
@@ -107,6 +122,8 @@ fn a_migration_that_takes_something_away_is_noticed() {
         "ALTER TABLE users ALTER COLUMN username SET NOT NULL;",
         "ALTER TABLE rooms ADD COLUMN subject TEXT NOT NULL;",
         "ALTER TABLE rooms ADD COLUMN a TEXT, ADD b TEXT NOT NULL;",
+        "ALTER TABLE rooms ADD COLUMN price NUMERIC(10, 2) NOT NULL;",
+        "ALTER TABLE rooms ADD COLUMN id UUID PRIMARY KEY;",
     ] {
         assert!(lures_old_programs(taking), "{taking}");
         let raising = format!("{taking}\nUPDATE schema_floor SET oldest = 4;");
