@@ -21,7 +21,13 @@ const PORTS: usize = 3;
 /// Where Debian installs it, which is not on everybody's path.
 const DEBIAN: &str = "/usr/sbin/nats-server";
 
-/// A private server. Dropping it ends it.
+/// The user that the server asks for, as installations do, with a password that an address has to spell
+/// otherwise.
+const USER: &str = "chat";
+const PASSWORD: &str = "p@ss:w/rd %41";
+const PASSWORD_IN_URL: &str = "p%40ss%3Aw%2Frd%20%2541";
+
+/// A private server, for who knows its password. Dropping it ends it.
 #[derive(Debug)]
 pub struct Nats {
     process: Process,
@@ -63,7 +69,7 @@ impl Nats {
 
     /// How a client connects.
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{USER}:{PASSWORD_IN_URL}@127.0.0.1:{}", self.port)
     }
 
     /// Ends the server at once (SIGKILL).
@@ -95,7 +101,9 @@ impl Nats {
 
 fn run(program: &PathBuf, folder: &TempDir, port: u16) -> Result<Process> {
     let mut command = Command::new(program);
-    command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
+    command
+        .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--user", USER, "--pass", PASSWORD]);
     let mut process = Process::start("nats", &mut command, folder.path(), Signal::TERM)?;
     process.await_ready(READY_PATIENCE, || greets(port))?;
     Ok(process)

@@ -19,6 +19,7 @@ use async_nats::{
 use bytes::Bytes;
 use chat_types::id::RoomId;
 use futures_util::StreamExt;
+use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -51,10 +52,10 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The servers of `NATS_URL`, comma separated.
 ///
 /// # Errors
-/// When one of them is not a URL of a NATS server, in words that do not repeat it: it may hold a
-/// password.
+/// When one of them is not a URL of a NATS server, or names another user than the others, in words that do
+/// not repeat it: it may hold a password.
 pub fn check_servers(urls: &str) -> Result<(), String> {
-    servers(urls).map(drop)
+    credentials(&servers(urls)?).map(drop)
 }
 
 fn servers(urls: &str) -> Result<Vec<ServerAddr>, String> {
@@ -67,6 +68,38 @@ fn servers(urls: &str) -> Result<Vec<ServerAddr>, String> {
     parsed.collect()
 }
 
+/// Who this node is for the servers.
+#[derive(Clone, PartialEq, Eq)]
+enum Credentials {
+    Password { user: String, password: String },
+    Token(String),
+}
+
+/// What the addresses say of who this node is. The client library takes it from its options only. What a URL
+/// cannot hold is spelled with `%` (RFC 3986, section 2.1); a user without a password is a token.
+///
+/// # Errors
+/// When they do not agree: servers of one bus ask for the same.
+fn credentials(servers: &[ServerAddr]) -> Result<Option<Credentials>, String> {
+    let spelled = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let of_server = |server: &ServerAddr| {
+        let user = server.username()?;
+        Some(match server.password() {
+            Some(password) => Credentials::Password {
+                user: spelled(user),
+                password: spelled(password),
+            },
+            None => Credentials::Token(spelled(user)),
+        })
+    };
+    let mut said = servers.iter().map(of_server);
+    let first = said.next().flatten();
+    if said.any(|other| other != first) {
+        return Err("its addresses have different users or passwords".to_owned());
+    }
+    Ok(first)
+}
+
 /// The broker of one of several nodes.
 pub struct Nats {
     wishes: Arc<Wishes>,
@@ -77,6 +110,7 @@ pub struct Nats {
 /// What [`Nats::start`] needs once.
 struct Start {
     servers: Vec<ServerAddr>,
+    credentials: Option<Credentials>,
     subjects: Subjects,
     outbox: mpsc::Receiver<(Topic, Bytes)>,
 }
@@ -129,11 +163,13 @@ impl Nats {
     /// As [`check_servers`].
     pub fn new(urls: &str, prefix: &str) -> Result<Self, String> {
         let (outbox, receiver) = mpsc::channel(OUTBOX);
+        let servers = servers(urls)?;
         Ok(Self {
             wishes: Arc::default(),
             outbox,
             start: Mutex::new(Some(Start {
-                servers: servers(urls)?,
+                credentials: credentials(&servers)?,
+                servers,
                 subjects: Subjects(prefix.into()),
                 outbox: receiver,
             })),
@@ -190,10 +226,17 @@ impl Broker for Nats {
 async fn run(start: Start, wishes: Arc<Wishes>, inbox: Weak<dyn Inbox>, lifecycle: Lifecycle) {
     let Start {
         servers,
+        credentials,
         subjects,
         outbox,
     } = start;
-    let connected = options(&wishes, &inbox).connect(servers).await;
+    let mut options = options(&wishes, &inbox);
+    options = match credentials {
+        Some(Credentials::Password { user, password }) => options.user_and_password(user, password),
+        Some(Credentials::Token(token)) => options.token(token),
+        None => options,
+    };
+    let connected = options.connect(servers).await;
     let client = match connected {
         Ok(client) => client,
         Err(error) => {
@@ -475,7 +518,8 @@ mod tests {
         for good in [
             "nats://127.0.0.1:4222",
             "nats.example.com",
-            "tls://user:secret@nats.example.com:4222, nats://other",
+            "tls://user:secret@nats.example.com:4222, nats://user:secret@other",
+            "nats://token@nats.example.com",
         ] {
             assert_eq!(check_servers(good), Ok(()), "{good}");
         }
@@ -485,6 +529,8 @@ mod tests {
             "nats://",
             "nats://user:secret@:x",
             "nats://a,,",
+            "nats://user:secret@a,nats://user:another@b",
+            "nats://user:secret@a,nats://b",
         ] {
             let problem = check_servers(bad).unwrap_err();
             assert!(!problem.contains("secret"), "{problem}");
