@@ -29,7 +29,7 @@ use self::keeping::Keeping;
 pub use self::limits::Limits;
 use self::sockets::Sockets;
 pub use self::values::{FirstRoom, Origin, Secret};
-use self::values::{parse_first_room, parse_site, weakness};
+use self::values::{is_host, parse_first_room, parse_site, weakness};
 pub use self::variables::{environment, unknown_variables};
 use crate::auth::token::ACCESS_MS;
 use crate::failure::Failure;
@@ -184,6 +184,10 @@ impl Config {
         if self.allowed_origins.is_empty() {
             problems.push("ALLOWED_ORIGINS is empty: no page could call the API. Name the front end's origin.".to_owned());
         }
+        let hosts = self.allowed_hosts.iter().filter(|host| !is_host(host));
+        problems.extend(hosts.map(|host| {
+            format!("ALLOWED_HOSTS names `{host}`, for which no request is: it is a host such as `api.chat.example.com`, without scheme, port or path.")
+        }));
         if self.addr == self.admin_addr && self.addr.port() != 0 {
             problems.push("CHAT_ADDR and CHAT_ADMIN_ADDR are the same address; the admin port is a second one.".to_owned());
         }

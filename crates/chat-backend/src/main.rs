@@ -35,10 +35,25 @@ async fn main() -> ExitCode {
 async fn run(Cli { command, config }: Cli) -> anyhow::Result<()> {
     match command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await?,
-        Command::Migrate => migrate(&config).await?,
-        Command::Backup { file } => backup(&config, &file).await?,
-        Command::Restore { file } => restore(&config, &file).await?,
-        Command::NewEpochs => new_epochs(&config).await?,
+        Command::Migrate => {
+            migrate(&config).await?;
+            println!("the database has the schema of this version, or of a newer one");
+        }
+        Command::Backup { file } => {
+            backup(&config, &file).await?;
+            println!("the database is copied to {}", file.display());
+        }
+        Command::Restore { file } => {
+            restore(&config, &file).await?;
+            println!(
+                "the database is that of {}, with new epochs",
+                file.display()
+            );
+        }
+        Command::NewEpochs => {
+            new_epochs(&config).await?;
+            println!("every room's feed has a new epoch");
+        }
         Command::Openapi => print!("{}", openapi_json()),
         Command::ConfigDocs => print!("{}", config::markdown()),
         Command::Healthcheck => probe::ask(config.admin_addr)?,

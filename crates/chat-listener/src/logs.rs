@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -22,8 +22,8 @@ pub enum FilterError {
     /// A part is not a level, nor a target with one.
     #[error(transparent)]
     Parse(#[from] ParseError),
-    /// A part that would be taken for a target, and match nothing.
-    #[error("`{0}` is neither a level nor the name of a target")]
+    /// A part that would be taken for a target that logs everything, or for one that matches nothing.
+    #[error("`{0}` is neither a level nor a target with its level")]
     Target(String),
 }
 
@@ -34,6 +34,10 @@ pub enum FilterError {
 pub fn filter(text: &str) -> Result<Targets, FilterError> {
     let parts = text.split(',').map(str::trim);
     let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    let is_level = |part: &&&str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    if let Some(word) = parts.iter().find(|part| !is_level(part)) {
+        return Err(FilterError::Target((*word).to_owned()));
+    }
     let targets: Targets = parts.join(",").parse()?;
     let is_name = |target: &str| {
         let of_a_path = |c: char| c.is_ascii_alphanumeric() || "_:-".contains(c);
@@ -63,8 +67,6 @@ pub fn start(levels: &str, format: LogFormat) -> Result<(), FilterError> {
 
 #[cfg(test)]
 mod tests {
-    use tracing_subscriber::filter::LevelFilter;
-
     use super::*;
 
     #[test]
@@ -79,6 +81,8 @@ mod tests {
             "[send]=debug",
             "chat_backend[send]=debug",
             "info;warn",
+            "warning",
+            "chat_backend",
         ] {
             assert!(filter(none).is_err(), "{none}");
         }

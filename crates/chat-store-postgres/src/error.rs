@@ -11,6 +11,9 @@ pub enum OpenError {
         "the database's URL cannot be read: {0}; it is `postgres://user:password@host:5432/database`"
     )]
     Url(sqlx::Error),
+    /// The URL has a parameter that means nothing.
+    #[error("the database's URL has a parameter `{0}`, which is none; `sslmode` is one")]
+    Parameter(String),
     /// Nobody answers, or not as PostgreSQL.
     #[error(
         "the database {place} cannot be reached: {source}; check that PostgreSQL runs there and that the URL is right"

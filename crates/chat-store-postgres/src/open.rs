@@ -130,7 +130,42 @@ fn pool(settings: &Settings, options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
+/// Parameters of a URL that the database's library knows. It leaves out others with a word in the log: who
+/// mistypes `sslmode` would talk in the clear.
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// The name of a parameter of this URL that nobody knows.
+fn unknown_parameter(url: &str) -> Option<&str> {
+    let (_, query) = url.split_once('?')?;
+    let query = query.split('#').next().unwrap_or_default();
+    let names = query.split('&').filter(|part| !part.is_empty());
+    let mut names = names.map(|part| part.split('=').next().unwrap_or(part));
+    names.find(|name| !PARAMETERS.contains(name) && !name.starts_with("options["))
+}
+
 pub(crate) fn options(settings: &Settings) -> Result<PgConnectOptions, OpenError> {
+    if let Some(name) = unknown_parameter(&settings.url) {
+        return Err(OpenError::Parameter(name.to_owned()));
+    }
     let options = PgConnectOptions::from_str(&settings.url).map_err(OpenError::Url)?;
     Ok(options
         .application_name("chat-backend")
@@ -301,5 +336,22 @@ pub(crate) fn place(options: &PgConnectOptions) -> String {
             options.get_host(),
             options.get_port()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_the_library_would_leave_out_is_found() {
+        let url = |query: &str| format!("postgres://a:b@c/d{query}");
+        let known = "?sslmode=verify-full&options[search_path]=a&application_name=b";
+        for good in ["", "?", known] {
+            assert_eq!(unknown_parameter(&url(good)), None, "{good}");
+        }
+        for bad in ["?sslmod=require", "?host=a&SSLMODE=require", "?require"] {
+            assert!(unknown_parameter(&url(bad)).is_some(), "{bad}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chat_types::id::SiteKey;
 use chat_types::room::Site;
 use chat_types::text::RoomName;
+use http::uri::Authority;
 
 /// A secret from the environment. It has no `Debug` and no `Display`.
 #[derive(Clone)]
@@ -96,6 +97,12 @@ pub(super) fn parse_first_room(text: &str) -> Result<FirstRoom, String> {
     let name = RoomName::parse(text);
     name.map(|name| FirstRoom(Some(name)))
         .map_err(|reason| format!("`{text}` cannot name a room: {reason}"))
+}
+
+/// Whether this is the name of a host alone, as `Host` has it before the port.
+pub(super) fn is_host(text: &str) -> bool {
+    let authority = text.parse::<Authority>().ok();
+    authority.is_some_and(|authority| authority.host() == text && !text.is_empty())
 }
 
 /// The least length of a key that signs tokens (RFC 7518, section 3.2).

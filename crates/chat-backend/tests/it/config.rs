@@ -100,6 +100,32 @@ fn tls_without_files_that_work_stops_the_start_with_an_instruction() {
 }
 
 #[test]
+fn a_host_that_no_request_names_stops_the_start() {
+    for host in [
+        "https://api.example.com",
+        "api.example.com:443",
+        "api.example.com/",
+        "me@api.example.com",
+        "api.example.com, other.example.com",
+    ] {
+        let hosts = [("SECRET_KEY", KEY), ("ALLOWED_HOSTS", host)];
+        refuses(&hosts, &["ALLOWED_HOSTS names"]);
+    }
+    let two = ["chat-backend", "--allowed-hosts", "api.example.com,[::1]"];
+    let problems = Cli::parse_from(two).config.validate().unwrap_err();
+    let of_hosts = |problem: &&String| problem.contains("ALLOWED_HOSTS");
+    assert_eq!(problems.iter().find(of_hosts), None);
+}
+
+#[test]
+fn a_parameter_of_the_database_that_is_mistyped_stops_the_start() {
+    let url = "postgres://chat:pa55word@127.0.0.1:1/chat?sslmod=require";
+    let said = refusal(&[("SECRET_KEY", KEY), ("DATABASE_URL", url)]);
+    assert!(said.contains("a parameter `sslmod`"), "{said}");
+    assert!(!said.contains("pa55word"), "{said}");
+}
+
+#[test]
 fn every_mistake_is_reported_at_once() {
     let mistakes = [
         ("SECRET_KEY", "secret"),
