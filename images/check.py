@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-BASE = "gcr.io/distroless/cc-debian13:nonroot"
+ROOT = Path(__file__).resolve().parent.parent
 USER = "65532"
 MB = 1_000_000
 # How long a server may take to be ready, and to end after it was asked to.
@@ -65,6 +65,17 @@ def mounted(image):
         yield Path(buildah("mount", container))
     finally:
         buildah("rm", container)
+
+
+def base_of(side):
+    """The image that a side's image is built on: the one of its Dockerfile, or the stand-in of that name."""
+    lines = (ROOT / f"Dockerfile.{side}").read_text().splitlines()
+    pinned = [line.split()[1] for line in lines if line.startswith("FROM ")][-1]
+    try:
+        buildah("inspect", "--type", "image", pinned)
+    except subprocess.CalledProcessError:
+        return pinned.split("@")[0]
+    return pinned
 
 
 def size(root):
@@ -325,7 +336,7 @@ def check(side):
     name = f"localhost/chat-{side}"
     print(name)
     checks = Checks(side)
-    with mounted(BASE) as base, mounted(name) as root:
+    with mounted(base_of(side)) as base, mounted(name) as root:
         check_files(checks, side, root, base, image["most_bytes"])
         variables = check_words(checks, name, side)
         check_running(checks, root, side, image, variables)

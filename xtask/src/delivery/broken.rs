@@ -795,6 +795,18 @@ fn an_image_of_a_compose_file_without_a_whole_version() {
 }
 
 #[test]
+fn a_base_of_an_image_without_its_digest() {
+    let whole = format!("docker.io/library/rust:1.95@sha256:{}", "ab".repeat(32));
+    for wrong in ["docker.io/library/rust:1.95", &whole[..whole.len() - 1]] {
+        let dockerfile = format!("FROM {wrong} AS chef\n");
+        let faults = release::base_faults("Dockerfile.backend", &dockerfile);
+        assert_eq!(faults.len(), 1, "{wrong}");
+    }
+    let right = format!("FROM {whole} AS chef\nFROM chef AS builder\n");
+    assert_eq!(release::base_faults("Dockerfile.backend", &right), []);
+}
+
+#[test]
 fn images_that_nothing_renews() {
     let root = paths::root();
     let places = super::image_places(root).unwrap();

@@ -159,6 +159,11 @@ fn repository_faults(root: &Path) -> anyhow::Result<Vec<Fault>> {
         let text = fs::read_to_string(&file)?;
         faults.extend(release::compose_faults(&file.to_string_lossy(), &text));
     }
+    for side in SIDES {
+        let file = format!("Dockerfile.{side}");
+        let text = fs::read_to_string(root.join(&file))?;
+        faults.extend(release::base_faults(&file, &text));
+    }
     let dependabot = fs::read_to_string(root.join(".github/dependabot.yml"))?;
     faults.extend(release::dependabot_faults(
         &serde_saphyr::from_str(&dependabot)?,

@@ -175,6 +175,24 @@ pub(crate) fn compose_faults(file: &str, compose: &str) -> Vec<Fault> {
         .collect()
 }
 
+/// The bases of an image that are not stages of its own: each is named by version and digest.
+pub(crate) fn base_faults(file: &str, dockerfile: &str) -> Vec<Fault> {
+    let named = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("FROM "));
+    let bases = named.filter_map(|line| line.split_whitespace().next());
+    let foreign = bases.filter(|base| base.contains('/'));
+    let has_digest = |base: &&str| {
+        let digest = base.split_once("@sha256:").map(|(_, digest)| digest);
+        digest.is_some_and(|it| it.len() == 64 && it.chars().all(|c| c.is_ascii_hexdigit()))
+    };
+    let unpinned = foreign.filter(|base| !has_digest(base));
+    let says = |base| format!("{base} has no digest");
+    unpinned
+        .map(|base| Fault::new(Rule::ImageNotPinned, file, says(base)))
+        .collect()
+}
+
 /// Dependabot: it looks after every folder that names images.
 pub(crate) fn dependabot_faults(config: &Value, places: &BTreeSet<Images>) -> Vec<Fault> {
     let looks_after = |images: &Images| {
