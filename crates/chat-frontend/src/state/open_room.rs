@@ -1,5 +1,6 @@
 //! What the room on the screen tells the list beside it.
 
+use chat_client::RoomStatus;
 use chat_types::id::Number;
 use chat_types::room::RoomSummary;
 use chat_types::time::Timestamp;
@@ -47,6 +48,7 @@ pub fn tell_list(model: RoomModel, connection: Connection) {
         model.lines.track();
         model.members.track();
         model.read.track();
+        model.status.track();
         let at_end = model.following.get() && !model.starts_at_divider() && events::page_is_read();
         let Some(glance) = connection.with_room(id, |room| Glance {
             last_number: room.last_number(),
@@ -55,8 +57,9 @@ pub fn tell_list(model: RoomModel, connection: Connection) {
                 .next_back()
                 .map(|row| row.sent_at()),
             members: room.members().count,
-            // What comes in at the end is read as soon as it is painted: it never counts as new.
-            read: if at_end {
+            // What comes in at the end is read as soon as it is painted: it never counts as new. Of a room that
+            // is not live yet nobody knows how far its reader was.
+            read: if at_end && room.status() == RoomStatus::Live {
                 room.last_number()
             } else {
                 room.read()
