@@ -15,8 +15,25 @@ async function roomWithHistory(world) {
   return { host, room };
 }
 
-/** Where the row stands in the viewport, in CSS pixels. */
-const topOf = (person, body) => person.row(body).evaluate((row) => row.getBoundingClientRect().top);
+/**
+ * Where the row is painted in the viewport, in CSS pixels: the same in two frames. Between two frames rows that were
+ * put in above may have moved it, before its place is restored and anybody sees it.
+ */
+const topOf = async (person, body) => {
+  const inTwoFrames = () => person.row(body).evaluate((row) => new Promise((resolve) => {
+    const top = () => row.getBoundingClientRect().top;
+    requestAnimationFrame(() => {
+      const first = top();
+      requestAnimationFrame(() => resolve([first, top()]));
+    });
+  }));
+  let tops;
+  await until(async () => {
+    tops = await inTwoFrames();
+    return tops[0] === tops[1];
+  }, () => `${body} stands still; it is at ${tops}`);
+  return tops[0];
+};
 
 const scrollTo = (person, where) => person.page.evaluate((where) => {
   const row = document.querySelector('[role=log] [data-testid=message]');
