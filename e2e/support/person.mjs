@@ -58,6 +58,22 @@ export class Person {
     socket.on('close', () => { seen.closed = true; });
   }
 
+  /** Opens a page of the blog, and looks into the frame in it. */
+  async visit(path) {
+    await this.page.goto(this.servers.blog + path);
+    await this.lookIntoFrame();
+    return this;
+  }
+
+  /** From now on this person looks at the frame in the page. */
+  async lookIntoFrame() {
+    const frame = this.page.locator('iframe').first();
+    await frame.waitFor({ state: 'attached' });
+    await frame.scrollIntoViewIfNeeded();
+    this.view = frame.contentFrame();
+    await this.isInteractive();
+  }
+
   /** An element by its stable hook, in the frame that this person looks at. */
   at(id) {
     return this.view.locator(`[data-testid="${id}"]`);

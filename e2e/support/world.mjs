@@ -97,6 +97,15 @@ class World {
     return person.openAndJoin(room);
   }
 
+  /** A guest who came in by the lobby. */
+  async lobbyGuest(name) {
+    const person = await this.person(name);
+    await person.open('/');
+    await person.join();
+    await person.at('account-menu').filter({ visible: true }).first().waitFor();
+    return person;
+  }
+
   /** Somebody who uses the API without a browser. */
   apiGuest(name) {
     return ApiUser.guest(this.servers, name);

@@ -12,24 +12,8 @@ const { scenario } = world('embed');
 const loader = (world, attributes = '') =>
   `<p>An article.</p><script async src="${world.servers.web}/embed.js" data-site="blog" ${attributes}></script>`;
 
-/** Opens a page of the blog and looks into the frame in it. */
-async function visit(world, name, path) {
-  return visitAs(world, await world.person(name), path);
-}
-
-async function visitAs(world, person, path) {
-  await person.page.goto(world.servers.blog + path);
-  await lookIntoFrame(person);
-  return person;
-}
-
-async function lookIntoFrame(person) {
-  const frame = person.page.locator('iframe').first();
-  await frame.waitFor({ state: 'attached' });
-  await frame.scrollIntoViewIfNeeded();
-  person.view = frame.contentFrame();
-  await person.isInteractive();
-}
+/** Somebody who opens a page of the blog and looks into the frame in it. */
+const visit = async (world, name, path) => (await world.person(name)).visit(path);
 
 scenario('one line of HTML gives a page a room in which two people talk', async (world) => {
   world.blog.publish('/article', loader(world));
@@ -67,7 +51,7 @@ scenario('a visitor reads an embedded room without joining', async (world) => {
 
 scenario('a guest survives a reload in a frame whose storage is blocked', async (world) => {
   world.blog.publish('/blocked', loader(world));
-  const mina = await visitAs(world, await world.personWithBlockedStorage('mina'), '/blocked');
+  const mina = await (await world.personWithBlockedStorage('mina')).visit('/blocked');
   const storage = await mina.page.frames().at(-1).evaluate(() => {
     try {
       return typeof localStorage;
@@ -81,7 +65,7 @@ scenario('a guest survives a reload in a frame whose storage is blocked', async 
   await mina.say('before the reload');
   await mina.sees('before the reload');
   await mina.page.reload();
-  await lookIntoFrame(mina);
+  await mina.lookIntoFrame();
   await mina.canWrite();
   await mina.say('after the reload');
   await mina.shows(['before the reload', 'after the reload']);
@@ -198,7 +182,7 @@ scenario('an embed whose room is gone finds the room of its page again', async (
   const asked = await tellOfNoRoom(world, mina, '/purged', 1);
   await asked.host.send(asked.room, 'in the room that there is');
   await mina.page.goto(`${world.servers.blog}/purged`);
-  await lookIntoFrame(mina);
+  await mina.lookIntoFrame();
   await mina.sees('in the room that there is');
   assert.equal(asked.times, 2);
 });
@@ -208,7 +192,7 @@ scenario('an embed whose room stays gone says so, and does not ask for ever', as
   const mina = await world.person('mina');
   const asked = await tellOfNoRoom(world, mina, '/gone', Infinity);
   await mina.page.goto(`${world.servers.blog}/gone`);
-  await lookIntoFrame(mina);
+  await mina.lookIntoFrame();
   await until(() => asked.times === 2, 'it asks once more');
   await mina.view.getByText('Could not open the room').waitFor();
   assert.equal(asked.times, 2);

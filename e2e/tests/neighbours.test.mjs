@@ -96,7 +96,7 @@ scenario('a restart of the back end is survived, and what came meanwhile is unre
 scenario('rooms are made, entered by invitation, talked about in private, and left', async (world) => {
   // The shell asks for the newest messages before the page knows who reads.
   world.provokes(PROVOKED.notFound);
-  const mina = await lobbyGuest(world, 'mina');
+  const mina = await world.lobbyGuest('mina');
   await mina.at('create-room').filter({ visible: true }).first().click();
   await mina.at('new-room-name').fill('비밀의 방');
   await mina.view.getByRole('radio', { name: /Invited/ }).check({ force: true });
@@ -138,8 +138,8 @@ scenario('rooms are made, entered by invitation, talked about in private, and le
 
 scenario('a page of another site has a room', async (world) => {
   world.blog.publish('/article', `<script async src="${world.servers.web}/embed.js" data-site="blog"></script>`);
-  const mina = await reader(world, 'mina', '/article');
-  const jun = await reader(world, 'jun', '/article');
+  const mina = await (await world.person('mina')).visit('/article');
+  const jun = await (await world.person('jun')).visit('/article');
   await mina.join();
   await mina.canWrite();
   await mina.say('좋은 글이네요');
@@ -208,27 +208,6 @@ if (!withNeighbour) {
     const unsaid = commands.filter((name) => !world.said.has(name) && !SAID_IN_TIME.includes(name));
     assert.deepEqual(unsaid.sort(), NOT_SAID.sort());
   });
-}
-
-/** Somebody who came in by the lobby. */
-async function lobbyGuest(world, name) {
-  const person = await world.person(name);
-  await person.open('/');
-  await person.join();
-  await person.at('account-menu').filter({ visible: true }).first().waitFor();
-  return person;
-}
-
-/** Somebody who looks at the room in a page of the blog. */
-async function reader(world, name, path) {
-  const person = await world.person(name);
-  await person.page.goto(world.servers.blog + path);
-  const frame = person.page.locator('iframe').first();
-  await frame.waitFor({ state: 'attached' });
-  await frame.scrollIntoViewIfNeeded();
-  person.view = frame.contentFrame();
-  await person.isInteractive();
-  return person;
 }
 
 async function fillIn(person, password) {

@@ -20,20 +20,11 @@ async function createRoom(person, name, kind = 'Everyone') {
   return person.page.url().split('/').at(-1);
 }
 
-/** Somebody who came in by the lobby. */
-async function lobbyGuest(world, name) {
-  const person = await world.person(name);
-  await person.open('/');
-  await person.join();
-  await person.at('account-menu').filter({ visible: true }).first().waitFor();
-  return person;
-}
-
 const roomLink = (person, room) => person.view.locator(`.sidebar [data-testid=room-link][data-room-id="${room}"]`);
 
 scenario('a private room is entered by its invite link and by nothing else', async (world) => {
   world.provokes(PROVOKED.notFound);
-  const mina = await lobbyGuest(world, 'mina');
+  const mina = await world.lobbyGuest('mina');
   const room = await createRoom(mina, 'Behind the curtain', 'Invited');
   await mina.say('only for those invited');
   await mina.sees('only for those invited');
@@ -42,7 +33,7 @@ scenario('a private room is entered by its invite link and by nothing else', asy
   const link = await mina.at('invite-link').inputValue();
   assert.ok(link.startsWith(`${world.servers.web}/`), link);
 
-  const stranger = await lobbyGuest(world, 'stranger');
+  const stranger = await world.lobbyGuest('stranger');
   assert.equal(await stranger.at('room-link').filter({ hasText: 'Behind the curtain' }).count(), 0, 'the lobby lists it');
   await stranger.open(`/r/${room}`);
   await stranger.view.getByText('Could not open the room').waitFor();
@@ -62,7 +53,7 @@ scenario('a private room is entered by its invite link and by nothing else', asy
 
 scenario('an invite link that is not one says so', async (world) => {
   world.provokes(PROVOKED.notFound);
-  const mina = await lobbyGuest(world, 'mina');
+  const mina = await world.lobbyGuest('mina');
   for (const code of ['', '#nonsense', `#${'A'.repeat(22)}`]) {
     await mina.page.goto('about:blank');
     await mina.open(`/invite${code}`);

@@ -9,16 +9,6 @@ import { world } from '../support/world.mjs';
 
 const { scenario } = world('storage');
 
-/** Visits a page of the blog and looks into the frame in it. */
-async function visit(world, person, path) {
-  await person.page.goto(world.servers.blog + path);
-  const frame = person.page.locator('iframe').first();
-  await frame.waitFor({ state: 'attached' });
-  await frame.scrollIntoViewIfNeeded();
-  person.view = frame.contentFrame();
-  await person.isInteractive();
-}
-
 const loader = (world) => `<script async src="${world.servers.web}/embed.js" data-site="blog"></script>`;
 
 scenario('a tab whose frame may not store renews the newest login of its tabs, not its own old one', async (world) => {
@@ -36,15 +26,15 @@ scenario('a tab whose frame may not store renews the newest login of its tabs, n
     if (path.endsWith('refresh')) presented.push(answer.request().postDataJSON().refresh_token);
     issued.push((await answer.json()).tokens.refresh_token);
   });
-  await visit(world, mina, '/tabs');
+  await mina.visit('/tabs');
   await mina.join();
   await mina.canWrite();
   const first = { page: mina.page, view: mina.view };
 
   mina.watch(await mina.context.newPage());
-  await visit(world, mina, '/tabs');
+  await mina.visit('/tabs');
   await mina.canWrite();
-  await visit(world, mina, '/tabs');
+  await mina.visit('/tabs');
   await mina.canWrite();
   await until(() => issued.length === 3, () => `the second tab has renewed the login of the first twice; ${issued.length} were issued`);
 
