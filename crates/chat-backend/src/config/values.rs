@@ -101,8 +101,8 @@ pub(super) fn parse_first_room(text: &str) -> Result<FirstRoom, String> {
 
 /// Whether this is the name of a host alone, as `Host` has it before the port.
 pub(super) fn is_host(text: &str) -> bool {
-    let authority = text.parse::<Authority>().ok();
-    authority.is_some_and(|authority| authority.host() == text && !text.is_empty())
+    let authority = text.parse::<Authority>();
+    authority.is_ok_and(|authority| authority.host() == text)
 }
 
 /// The least length of a key that signs tokens (RFC 7518, section 3.2).

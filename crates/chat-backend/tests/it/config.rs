@@ -106,6 +106,7 @@ fn a_host_that_no_request_names_stops_the_start() {
         "api.example.com:443",
         "api.example.com/",
         "me@api.example.com",
+        "api.example.com,",
         "api.example.com, other.example.com",
     ] {
         let hosts = [("SECRET_KEY", KEY), ("ALLOWED_HOSTS", host)];

@@ -69,7 +69,7 @@ fn servers(urls: &str) -> Result<Vec<ServerAddr>, String> {
 }
 
 /// Who this node is for the servers.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum Credentials {
     Password { user: String, password: String },
     Token(String),
@@ -230,11 +230,11 @@ async fn run(start: Start, wishes: Arc<Wishes>, inbox: Weak<dyn Inbox>, lifecycl
         subjects,
         outbox,
     } = start;
-    let mut options = options(&wishes, &inbox);
-    options = match credentials {
-        Some(Credentials::Password { user, password }) => options.user_and_password(user, password),
-        Some(Credentials::Token(token)) => options.token(token),
-        None => options,
+    let nobody = options(&wishes, &inbox);
+    let options = match credentials {
+        Some(Credentials::Password { user, password }) => nobody.user_and_password(user, password),
+        Some(Credentials::Token(token)) => nobody.token(token),
+        None => nobody,
     };
     let connected = options.connect(servers).await;
     let client = match connected {
